@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Growing byte buffer; the public face is in copier.h. */
+#ifndef EYOT_CORE_BUF_H
+#define EYOT_CORE_BUF_H
+
+#include <eyot/copier.h>
+
+struct eyot_buf {
+    unsigned char *data;
+    size_t len, cap;
+    size_t max;         /* ELIMIT beyond; 0: SIZE_MAX / 4 */
+    eyot_status failed; /* EYOT_OK, ENOMEM or ELIMIT; sticky */
+};
+
+#define EYOT__BUF_INIT { 0 }
+
+void eyot__buf_clear(eyot_buf *buf); /* frees the bytes; the buffer is empty and usable again */
+static inline void eyot__buf_reset(eyot_buf *buf) { buf->len = 0; buf->failed = EYOT_OK; } /* keeps the memory */
+
+/* All little-endian; a failed buffer ignores them. */
+void eyot__buf_u8(eyot_buf *buf, uint8_t v);
+void eyot__buf_u32(eyot_buf *buf, uint32_t v);
+void eyot__buf_u64(eyot_buf *buf, uint64_t v);
+void eyot__buf_varint(eyot_buf *buf, uint64_t v); /* LEB128, at most 10 bytes */
+void eyot__buf_bytes(eyot_buf *buf, const void *p, size_t n); /* varint length, then the bytes */
+void eyot__buf_text(eyot_buf *buf, const char *text);         /* the characters alone */
+void eyot__buf_format(eyot_buf *buf, const char *fmt, ...) EYOT_PRINTF(2, 3);
+
+/* Reading: a cursor that remembers the first failure and yields zeros after it. */
+typedef struct eyot__reader {
+    const unsigned char *p, *end;
+    bool failed;
+} eyot__reader;
+uint8_t eyot__read_u8(eyot__reader *r);
+uint32_t eyot__read_u32(eyot__reader *r);
+uint64_t eyot__read_u64(eyot__reader *r);
+uint64_t eyot__read_varint(eyot__reader *r);
+const unsigned char *eyot__read_bytes(eyot__reader *r, size_t *len); /* borrowed; NULL with *len 0 on failure */
+/* A count of items of at least `item_bytes` (≥ 1) each: fails if the rest of the input cannot hold them. */
+size_t eyot__read_count(eyot__reader *r, size_t item_bytes);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* CRC32C (Castagnoli, RFC 3720) and SHA-256 (FIPS 180-4). */
+#ifndef EYOT_CORE_HASH_H
+#define EYOT_CORE_HASH_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* Continues a CRC: start with 0. Uses the processor's instruction where there is one. */
+uint32_t eyot__crc32c(uint32_t crc, const void *bytes, size_t len);
+void eyot__sha256(const void *bytes, size_t len, uint8_t out[32]);
+void eyot__hex(const uint8_t *bytes, size_t n, char *out); /* 2n digits and a NUL */
+
+#endif

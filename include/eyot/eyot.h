@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* eyot: durable graph workflows. This header is what applications call: errors, graphs, engines, runs, tasks.
+ *
+ * Reading a declaration:  new/free has one owner · ref/unref is shared · open/close is an outside resource ·
+ * a `const T *` argument is borrowed for the call · a returned `const` pointer is borrowed until the event its comment
+ * names · an argument named x_take is consumed always, also on failure · free functions accept NULL ·
+ * a failed constructor sets *out to NULL and leaves nothing to free · an eyot_error argument may be NULL.
+ *
+ * Threads: a graph is built by one thread and may be shared by any number once frozen. Engines and runs may be used from
+ * any thread at once. A task belongs to the thread that runs it, and after EYOT_PENDING to whoever completes it.
+ * Nothing here may be used in a forked child (EYOT_EFORKED); fork followed by exec is fine, all descriptors are
+ * close-on-exec. The library installs no signal handler, writes to no stream and changes no locale or directory. */
+#ifndef EYOT_EYOT_H
+#define EYOT_EYOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EYOT_VERSION_MAJOR 0
+#define EYOT_VERSION_MINOR 1
+#define EYOT_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define EYOT_API __attribute__((visibility("default")))
+#define EYOT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define EYOT_API
+#define EYOT_PRINTF(fmt, args)
+#endif
+
+/* "0.1.0": the version of the library that is linked, which may be newer than this header. A constant. */
+EYOT_API const char *eyot_version(void);
+
+/* ---- statuses and errors --------------------------------------------------------------------------------------- */
+
+#define EYOT_STATUS_MAP(X)                                                                                             \
+    X(OK, 0, "ok")                                                                                                     \
+    X(PENDING, 1, "the task will be completed later")                                                                  \
+    X(ENOMEM, -1, "out of memory")                                                                                     \
+    X(EINVAL, -2, "invalid argument")                                                                                  \
+    X(ENOTFOUND, -3, "not found")                                                                                      \
+    X(EEXIST, -4, "already exists")                                                                                    \
+    X(EBUSY, -5, "held by another worker")                                                                             \
+    X(ENOTSUP, -6, "not supported")                                                                                    \
+    X(ECONFLICT, -7, "two branches wrote the same key")                                                                \
+    X(ESTALE, -8, "the head of the run has moved")                                                                     \
+    X(ECORRUPT, -9, "stored data is corrupt")                                                                          \
+    X(EFENCED, -10, "another worker has taken the run over")                                                           \
+    X(EGONE, -11, "the run was deleted")                                                                               \
+    X(EALREADY, -12, "already done")                                                                                   \
+    X(ECANCELED, -13, "cancelled")                                                                                     \
+    X(ETIMEDOUT, -14, "timed out")                                                                                     \
+    X(EIO, -15, "input or output failed")                                                                              \
+    X(ELIMIT, -16, "a limit was reached")                                                                              \
+    X(EFAILED, -17, "a task failed")                                                                                   \
+    X(EGRAPH, -18, "the graph has mistakes")                                                                           \
+    X(ENOROUTE, -19, "no route")                                                                                       \
+    X(ETYPE, -20, "wrong type")                                                                                        \
+    X(EOVERFLOW, -21, "a number does not fit")                                                                         \
+    X(EPARSE, -22, "malformed text")                                                                                   \
+    X(EFORMAT, -23, "written by a newer version")                                                                      \
+    X(ECHANGED, -24, "the graph is not the one the run was made with")                                                 \
+    X(EFORKED, -25, "used in a forked child")                                                                          \
+    X(ECLOSED, -26, "already closed")
+
+typedef enum eyot_status {
+#define EYOT_STATUS_ENUM(name, value, text) EYOT_##name = (value),
+    EYOT_STATUS_MAP(EYOT_STATUS_ENUM)
+#undef EYOT_STATUS_ENUM
+} eyot_status;
+
+/* The name ("ECONFLICT") and the text of a status; "unknown" for a number that is none. Constants. */
+EYOT_API const char *eyot_status_name(eyot_status status);
+EYOT_API const char *eyot_status_text(eyot_status status);
+
+/* What went wrong: caller's memory, filled by a call that fails, untouched by one that succeeds. `text` is one line that
+ * states the fact and names the thing: "run a17 has no step 4". `os_errno` is 0 when the system had no say. */
+typedef struct eyot_error {
+    eyot_status status;
+    int os_errno;
+    char text[248];
+} eyot_error;
+
+/* Fills `e` (may be NULL) and returns `status`, so that a callback can end with `return eyot_error_set(e, …)`.
+ * Control bytes in the text are replaced; a text that is too long is cut at a character. */
+EYOT_API eyot_status eyot_error_set(eyot_error *e, eyot_status status, const char *fmt, ...) EYOT_PRINTF(3, 4);
+
+/* ---- names used throughout ------------------------------------------------------------------------------------- */
+
+typedef struct eyot_graph eyot_graph;   /* nodes and edges */
+typedef struct eyot_engine eyot_engine; /* threads, and the store */
+typedef struct eyot_run eyot_run;       /* one execution of a graph */
+typedef struct eyot_task eyot_task;     /* one execution of one node for one branch */
+typedef struct eyot_store eyot_store;   /* where runs are kept: store.h, stores.h */
+typedef struct eyot_copier eyot_copier; /* how states are handled: copier.h, copiers.h */
+
+/* ---- graphs ---------------------------------------------------------------------------------------------------- */
+
+/* A node. Reads its state with eyot_task_state, gives an update and if it wants a route, and returns EYOT_OK, or an error
+ * (eyot_task_fail makes one with a text), or EYOT_PENDING to be completed later by eyot_task_complete.
+ * Runs on any thread of the engine, or on one that waits for the run; no lock is held; it may call anything here, also
+ * start and wait for other runs on the same engine, but not free its own run or engine. */
+typedef eyot_status (*eyot_node_fn)(eyot_task *task, void *user);
+
+/* A condition of an edge: sets *taken from the branch's new state. Pure: the same state must always give the same
+ * answer; it reads only. An error it returns fails the attempt. Runs where the node ran. */
+typedef eyot_status (*eyot_condition_fn)(const void *state, bool *taken, void *user, eyot_error *e);
+
+/* A new, empty graph. `name` ([A-Za-z0-9][A-Za-z0-9._-]{0,63}) is copied. `copier` handles the states and is borrowed
+ * until the graph is freed. EINVAL (a bad name or copier table), ENOMEM. */
+EYOT_API eyot_status eyot_graph_new(eyot_graph **out, const char *name, const eyot_copier *copier);
+
+/* Frees a graph that no run uses any more. */
+EYOT_API void eyot_graph_free(eyot_graph *g);
+
+/* The builder calls below return nothing: what is wrong with them sticks and is reported by freeze, all of it at once.
+ * Strings are copied; `user` is borrowed until the graph is freed, and shared by all runs and threads. */
+
+typedef enum eyot_node_flag {
+    EYOT_NODE_EACH = 1 /* runs once per arriving branch instead of joining them */
+} eyot_node_flag;
+
+typedef struct eyot_node_options {
+    size_t size;         /* set by EYOT_NODE_OPTIONS_INIT */
+    uint32_t flags;      /* eyot_node_flag */
+    const char *version; /* part of the fingerprint: raise it when the node's meaning changes. NULL: none */
+} eyot_node_options;
+
+/* Adds a node with an id ([A-Za-z0-9_][A-Za-z0-9._-]{0,63}). The first node added is the start unless starts are named. */
+EYOT_API void eyot_graph_node(eyot_graph *g, const char *id, eyot_node_fn fn, void *user);
+EYOT_API void eyot_graph_node_with(eyot_graph *g, const char *id, eyot_node_fn fn, void *user,
+                                   const eyot_node_options *options);
+
+/* Names a start; may be called several times. The order is the order in which their branches join. */
+EYOT_API void eyot_graph_start(eyot_graph *g, const char *id);
+
+/* Adds an edge; nodes may be added later than the edges that name them; between two nodes there is at most one. */
+EYOT_API void eyot_graph_edge(eyot_graph *g, const char *from, const char *to); /* taken always */
+EYOT_API void eyot_graph_edge_if(eyot_graph *g, const char *from, const char *to, const char *condition,
+                                 eyot_condition_fn fn, void *user); /* `condition` names fn in drawings, fingerprint */
+EYOT_API void eyot_graph_edge_otherwise(eyot_graph *g, const char *from, const char *to); /* when no condition held */
+EYOT_API void eyot_graph_edge_each(eyot_graph *g, const char *from, const char *to); /* one branch per eyot_task_send */
+EYOT_API void eyot_graph_edge_routed(eyot_graph *g, const char *from, const char *to); /* only when a task names it */
+
+/* How updates of a key come together, for copiers that have keys (json, msgpack). Part of the fingerprint. */
+typedef enum eyot_reducer {
+    EYOT_REPLACE = 0, /* the later one stands; two branches that both wrote it are a conflict */
+    EYOT_APPEND,      /* joins arrays; a limit keeps the last so many */
+    EYOT_ADD,         /* exact: an overflow fails the attempt */
+    EYOT_MIN,
+    EYOT_MAX,
+    EYOT_FIRST,
+    EYOT_LAST,
+    EYOT_UNION, /* arrays as sets, in the order first seen */
+    EYOT_MERGE, /* maps, recursively; leaves replace */
+    EYOT_LOCAL  /* belongs to its branch: gone where branches meet */
+} eyot_reducer;
+EYOT_API void eyot_graph_reduce(eyot_graph *g, const char *key, eyot_reducer reducer);
+EYOT_API void eyot_graph_reduce_with(eyot_graph *g, const char *key, eyot_reducer reducer, uint64_t limit);
+
+/* Checks the graph and makes it unchangeable. EYOT_EGRAPH: mistakes, the first in `e`, all by eyot_graph_problem.
+ * Freezing a frozen graph is EYOT_OK. */
+EYOT_API eyot_status eyot_graph_freeze(eyot_graph *g, eyot_error *e);
+EYOT_API size_t eyot_graph_problem_count(const eyot_graph *g);
+/* The i-th mistake as one line; NULL beyond the last. Borrowed until the graph is freed. */
+EYOT_API const char *eyot_graph_problem(const eyot_graph *g, size_t i);
+
+EYOT_API const char *eyot_graph_name(const eyot_graph *g);
+EYOT_API const eyot_copier *eyot_graph_copier(const eyot_graph *g);
+EYOT_API size_t eyot_graph_node_count(const eyot_graph *g);
+/* The id of node i in the order they were added; NULL beyond the last. Borrowed until the graph is freed. */
+EYOT_API const char *eyot_graph_node_id(const eyot_graph *g, size_t i);
+
+/* 64 hex digits over ids, edges, conditions, reducers, copier and versions of a frozen graph: equal iff runs of the one may
+ * go on with the other. Borrowed until the graph is freed; NULL before freeze. */
+EYOT_API const char *eyot_graph_fingerprint(const eyot_graph *g);
+
+typedef enum eyot_graph_format { EYOT_GRAPH_JSON, EYOT_GRAPH_DOT, EYOT_GRAPH_MERMAID } eyot_graph_format;
+/* Draws a frozen graph: *text is NUL-terminated and freed by eyot_free. EINVAL (not frozen, unknown format), ENOMEM. */
+EYOT_API eyot_status eyot_graph_draw(const eyot_graph *g, eyot_graph_format format, char **text, eyot_error *e);
+
+/* Fills order[0 … node_count) with node numbers so that every edge goes forward; of several the one added first comes
+ * first. With `levels` (may be NULL), levels[i] is the longest way from a node without in-edges to node i.
+ * EGRAPH: the graph has a cycle; the text names its path: "cycle: draft -> check -> draft". EINVAL: not frozen. */
+EYOT_API eyot_status eyot_graph_topological_order(const eyot_graph *g, uint32_t *order, uint32_t *levels, eyot_error *e);
+
+/* Frees text that a call has handed over. */
+EYOT_API void eyot_free(void *memory);
+
+/* ---- engines --------------------------------------------------------------------------------------------------- */
+
+typedef struct eyot_engine_options {
+    size_t size;          /* set by EYOT_ENGINE_OPTIONS_INIT */
+    eyot_store *store;    /* keeps every run; borrowed until the engine is freed. NULL: nothing is kept */
+    uint32_t threads;     /* workers beside the threads that wait. 0: one less than the processors, at least 1 */
+    uint32_t lease_ms;    /* how long a run stays ours without a sign of life. 0: 30,000; at least 2,000 */
+} eyot_engine_options;
+
+/* Starts an engine. ENOMEM, EINVAL, EIO (no thread could be started). */
+EYOT_API eyot_status eyot_engine_new(eyot_engine **out, const eyot_engine_options *options, eyot_error *e);
+
+/* Cancels the runs that still run, waits for their running tasks, and frees the engine. Runs stay readable until they
+ * are freed. May block as long as a task does. Not from a task of this engine. */
+EYOT_API void eyot_engine_free(eyot_engine *engine);
+
+/* ---- runs ------------------------------------------------------------------------------------------------------ */
+
+typedef enum eyot_run_status {
+    EYOT_RUN_READY = 1,
+    EYOT_RUN_RUNNING,
+    EYOT_RUN_SUSPENDED,
+    EYOT_RUN_FAILED,
+    EYOT_RUN_CANCELLED,
+    EYOT_RUN_DEAD,
+    EYOT_RUN_DONE
+} eyot_run_status;
+EYOT_API const char *eyot_run_status_name(eyot_run_status status); /* "running"; a constant */
+
+typedef enum eyot_strategy {
+    EYOT_ADAPTIVE = 0, /* hands tasks to other threads once they have proved long enough to pay for it */
+    EYOT_SEQUENTIAL,   /* one at a time: the ready one with the smallest (node, loop stamp, path) */
+    EYOT_PARALLEL      /* as many at once as max_parallel and the threads allow */
+} eyot_strategy;       /* never changes a result, only its time */
+
+typedef enum eyot_durability {
+    EYOT_SYNC = 0, /* no task starts before the commits it follows from are acknowledged */
+    EYOT_ASYNC,    /* commits leave in order, at most max_behind unacknowledged; done is reported after the last one */
+    EYOT_EXIT      /* only the end of the run is written: done, failed, cancelled */
+} eyot_durability;
+
+typedef struct eyot_run_options {
+    size_t size;                /* set by EYOT_RUN_OPTIONS_INIT */
+    const char *run_id;         /* [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, copied. NULL: a new UUIDv7 */
+    eyot_strategy strategy;     /* 0: adaptive */
+    uint32_t max_parallel;      /* tasks of this run at once. 0: no limit but the threads */
+    uint64_t max_steps;         /* tasks in all; beyond it the run fails, resumably. 0: 1,000,000 */
+    eyot_durability durability; /* 0: sync */
+    uint32_t max_behind;        /* for EYOT_ASYNC. 0: 1,024 entries */
+    uint32_t flags;             /* eyot_run_flag */
+} eyot_run_options;
+
+typedef enum eyot_run_flag {
+    EYOT_RUN_CHECK_INPUTS = 1 /* debugging: copies every state eagerly and fails a task that changed its input */
+} eyot_run_flag;
+
+/* Starts a run of a frozen graph and returns at once. `state_take` is the first state, made for the graph's copier;
+ * NULL is refused with EINVAL. The graph is borrowed until the run is freed. With a store the run exists in it when the
+ * call returns. EEXIST: the store has a run with this id. EINVAL, ENOMEM, EIO, and what the store says. */
+EYOT_API eyot_status eyot_run_start(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
+                                    const eyot_run_options *options, eyot_error *e);
+
+/* Goes on with a stored run from its latest checkpoint and returns at once; no committed task runs again. run_id in
+ * `options` is not used. A run that is done is only loaded. ENOTFOUND; EBUSY: a live process holds it; ECHANGED: made
+ * with another graph; ECORRUPT; EINVAL: the engine has no store; ENOMEM; and what the store says. */
+EYOT_API eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const char *run_id,
+                                     const eyot_run_options *options, eyot_error *e);
+
+/* Waits for the end of the run; the calling thread runs its tasks meanwhile. Returns EYOT_OK when it is done, otherwise
+ * the run's own error (also in `e`). May be called by any number of threads, any number of times. */
+EYOT_API eyot_status eyot_run_wait(eyot_run *run, eyot_error *e);
+
+/* eyot_run_start and eyot_run_wait in one call. *out is set whenever the run could be started, also when it failed. */
+EYOT_API eyot_status eyot_run_sync(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
+                                   const eyot_run_options *options, eyot_error *e);
+
+/* Asks the run to end: nothing new starts, running tasks are told, pending ones are let go. Never blocks; may be called
+ * from a task. The run can be resumed. */
+EYOT_API void eyot_run_cancel(eyot_run *run);
+
+EYOT_API const char *eyot_run_id(const eyot_run *run); /* borrowed until the run is freed */
+EYOT_API eyot_run_status eyot_run_status_of(const eyot_run *run);
+EYOT_API uint64_t eyot_run_steps(const eyot_run *run); /* tasks whose commit has been made, of all lives of the run */
+
+/* The state of a run that is done: the join of all its branch ends. NULL before that and for a run that did not end
+ * well. Borrowed until the run is freed; shared, read only. */
+EYOT_API const void *eyot_run_state(const eyot_run *run);
+
+/* Frees a run. One that still runs is cancelled first, and the call waits for its running tasks. */
+EYOT_API void eyot_run_free(eyot_run *run);
+
+/* ---- tasks: what a node function calls ------------------------------------------------------------------------- */
+
+/* The state of the task's branch: read only, maybe shared with other branches. Borrowed until the task ends; a copy that
+ * outlives it is made by the copier. */
+EYOT_API const void *eyot_task_state(const eyot_task *task);
+
+/* Gives the task's update, of the state's own type. Once per attempt: EINVAL for a second one. */
+EYOT_API eyot_status eyot_task_update(eyot_task *task, void *update_take);
+/* Takes back the update given so far, to be changed and given again; NULL when there is none. Caller owns it. */
+EYOT_API void *eyot_task_update_withdraw(eyot_task *task);
+/* A private copy of the state to change in place; the update is derived from it when the task ends. Borrowed until then.
+ * NULL: the copier has no `diff`, or no memory; the task fails with that error if it returns EYOT_OK all the same. */
+EYOT_API void *eyot_task_edit(eyot_task *task);
+
+/* Names an out-edge to take; may be called for several. Conditions and otherwise are then not consulted. The edge is
+ * checked when the task ends: one that the graph does not declare fails it. ENOMEM. */
+EYOT_API eyot_status eyot_task_route(eyot_task *task, const char *to);
+/* Ends the branch here although the node has out-edges. Not together with eyot_task_route or eyot_task_send. */
+EYOT_API eyot_status eyot_task_end(eyot_task *task);
+/* Starts one branch at `to` over an edge made by eyot_graph_edge_each; the item, an update, is the branch's first one.
+ * Branches are numbered in the order of the calls. ENOMEM. */
+EYOT_API eyot_status eyot_task_send(eyot_task *task, const char *to, void *item_take);
+
+/* Sets the text of the task's error and returns EYOT_EFAILED for the node to return. */
+EYOT_API eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...) EYOT_PRINTF(2, 3);
+
+/* True once the task's result is no longer wanted. Any thread. Cheap: may be asked in an inner loop. */
+EYOT_API bool eyot_task_cancelled(const eyot_task *task);
+
+/* Completes a task whose node returned, or is about to return, EYOT_PENDING: exactly once, from any thread, after the
+ * update and route were given. `status` is what the node would have returned. The task must not be touched afterwards.
+ * Its successors run on other threads. Returns ECANCELED when the result was no longer wanted and has been dropped. */
+EYOT_API eyot_status eyot_task_complete(eyot_task *task, eyot_status status);
+
+/* Who this is. Strings are borrowed until the task ends. The key is the same in every life of the run and for every
+ * attempt: together with the run id it is an idempotency key for the outside world. NULL: no memory. */
+EYOT_API const char *eyot_task_key(eyot_task *task);
+EYOT_API const char *eyot_task_node(const eyot_task *task);
+EYOT_API const char *eyot_task_run_id(const eyot_task *task);
+EYOT_API uint32_t eyot_task_attempt(const eyot_task *task); /* from 1 */
+EYOT_API eyot_engine *eyot_task_engine(const eyot_task *task);
+
+/* ---- option structs -------------------------------------------------------------------------------------------- */
+/* Options grow by `size`; zero is the default; a non-zero tail this library does not know is EYOT_EINVAL. */
+
+#ifdef __cplusplus
+}
+inline eyot_node_options eyot_node_options_init() { eyot_node_options o = {}; o.size = sizeof o; return o; }
+inline eyot_engine_options eyot_engine_options_init() { eyot_engine_options o = {}; o.size = sizeof o; return o; }
+inline eyot_run_options eyot_run_options_init() { eyot_run_options o = {}; o.size = sizeof o; return o; }
+#define EYOT_NODE_OPTIONS_INIT eyot_node_options_init()
+#define EYOT_ENGINE_OPTIONS_INIT eyot_engine_options_init()
+#define EYOT_RUN_OPTIONS_INIT eyot_run_options_init()
+#else
+#define EYOT_NODE_OPTIONS_INIT { .size = sizeof(eyot_node_options) }
+#define EYOT_ENGINE_OPTIONS_INIT { .size = sizeof(eyot_engine_options) }
+#define EYOT_RUN_OPTIONS_INIT { .size = sizeof(eyot_run_options) }
+#endif
+
+#endif

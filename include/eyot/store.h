@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* For writers of a store: the table of operations behind which runs are kept. Copy stores/memory.c, fill the table, add
+ * one line to test/store_suite.c. For opening a store see stores.h.
+ *
+ * A store keeps, per run, one row and a log of entries numbered 1, 2, 3 …, and per fingerprint the source of a graph. It
+ * never looks into bodies. What it must guarantee: an acknowledged entry is not lost within the declared class; there
+ * is at most one entry per (run, seq), ever; a commit with another epoch or token than the row's changes nothing.
+ *
+ * Every slot may block and may be called from any thread at once, unless flags has EYOT_STORE_SERIAL. Strings and bytes
+ * handed in are borrowed for the call, those handed to callbacks until the callback returns; a callback must not call
+ * the store and ends the walk by returning non-zero, which the slot then returns. `e` may be NULL. */
+#ifndef EYOT_STORE_H
+#define EYOT_STORE_H
+
+#include <eyot/copier.h>
+#include <eyot/eyot.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EYOT_STORE_ABI 1u
+
+typedef struct eyot_bytes {
+    const void *p; /* may be NULL when n is 0 */
+    size_t n;
+} eyot_bytes;
+
+/* What survives: reported by `info` with the reasons. */
+typedef enum eyot_store_class {
+    EYOT_CLASS_VOLATILE = 1, /* nothing */
+    EYOT_CLASS_PROCESS,      /* SIGKILL of the program and of the server */
+    EYOT_CLASS_MACHINE,      /* power loss of one machine */
+    EYOT_CLASS_REPLICATED    /* loss of one machine */
+} eyot_store_class;
+EYOT_API const char *eyot_store_class_name(eyot_store_class c); /* "machine"; a constant */
+
+typedef enum eyot_entry_kind {
+    EYOT_ENTRY_TASK = 1, /* a committed task: its update and route */
+    EYOT_ENTRY_ATTEMPT,  /* a failed attempt: its error */
+    EYOT_ENTRY_ASKED,
+    EYOT_ENTRY_ANSWERED,
+    EYOT_ENTRY_TIMER,
+    EYOT_ENTRY_STATUS,   /* the run's status changed */
+    EYOT_ENTRY_SNAPSHOT  /* all that later entries build on */
+} eyot_entry_kind;
+
+typedef struct eyot_entry {
+    uint64_t seq;         /* 1, 2, 3 … within the run */
+    uint64_t step;        /* committed tasks up to and including this entry */
+    eyot_entry_kind kind;
+    eyot_bytes key;       /* the task key, up to 256 bytes; empty for others */
+    eyot_bytes body;      /* the record, stored and returned unchanged (docs/format.md) */
+} eyot_entry;
+
+typedef struct eyot_event {
+    eyot_bytes id, topic, payload; /* the id is stable: the same event emitted again has the same id */
+} eyot_event;
+
+/* The row of a run. Times are milliseconds since 1970 by the store's own clock. */
+typedef struct eyot_run_row {
+    eyot_bytes run;          /* id: [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, compared as bytes */
+    eyot_bytes graph;        /* name */
+    eyot_bytes fingerprint;  /* of the graph: 64 hex digits */
+    eyot_bytes origin;       /* "run@seq" this one was forked from, or empty */
+    eyot_bytes queue;        /* "" is the default one */
+    eyot_bytes owner;        /* who holds it; empty: nobody */
+    uint8_t token[16];       /* random, per claim */
+    uint64_t epoch;          /* raised by every claim; 1 after create_run */
+    uint64_t head;           /* seq of the newest entry */
+    uint64_t steps;          /* step of the newest entry */
+    uint64_t snapshot_seq;   /* seq of the newest snapshot; 0: none */
+    uint32_t status;         /* eyot_run_status */
+    uint32_t attempts;       /* claims since the last commit */
+    int32_t priority;        /* higher first */
+    uint32_t crc;            /* of the newest commit */
+    int64_t due_ms;          /* lease end while held, else when it may be claimed by queue; INT64_MAX: never */
+    int64_t created_ms, updated_ms;
+    int64_t now_ms;          /* out: the store's clock when it was read */
+} eyot_run_row;
+
+/* One atomic change of one run: nothing of it is visible unless all of it is. */
+typedef struct eyot_commit {
+    eyot_bytes run;
+    uint64_t epoch;          /* the fence: both must equal the row's, and the row must be held (owner not empty) */
+    uint8_t token[16];
+    uint64_t head;           /* seq before; the entries are head+1 … head+n_entries */
+    const eyot_entry *entries;
+    size_t n_entries;        /* 0: only renews or releases */
+    const eyot_event *events;
+    size_t n_events;
+    const eyot_bytes *inbox_done; /* ids of messages consumed with it */
+    size_t n_inbox_done;
+    uint32_t status;         /* eyot_run_status after it */
+    uint64_t lease_ms;       /* renewed to now + lease_ms; 0: released (owner cleared), then due_in_ms counts */
+    int64_t due_in_ms;       /* after a release: claimable by queue in so many ms; INT64_MAX: never */
+    uint64_t snapshot_seq;   /* 0: unchanged */
+    uint32_t crc;            /* of the whole commit, kept in the row: tells a resent commit from another one */
+    eyot_status result;      /* out: OK; EALREADY same head+n, epoch, token and crc as the row's: a lost reply was resent;
+                                ESTALE head is another; EFENCED epoch or token is another; EGONE no such run */
+} eyot_commit;
+
+typedef struct eyot_claim {
+    eyot_bytes run;       /* this run; empty: the next due one of `queue` */
+    eyot_bytes queue, owner;
+    uint8_t token[16];
+    uint64_t lease_ms;
+    uint64_t steal_epoch; /* not 0: take it although its lease runs, iff its epoch still is this one (its owner is dead) */
+} eyot_claim;
+
+typedef struct eyot_run_filter {
+    size_t size;          /* sizeof(eyot_run_filter) */
+    uint32_t status;      /* eyot_run_status; 0: any */
+    eyot_bytes graph;     /* name; empty: any */
+    eyot_bytes prefix;    /* of the run id; empty: any */
+    int64_t since_ms;     /* created at or after; 0: any */
+} eyot_run_filter;
+
+typedef struct eyot_store_info {
+    eyot_store_class durability;
+    char backend[32];     /* "sqlite" */
+    char version[64];     /* of the library or server: "SQLite 3.40.1" */
+    char reasons[512];    /* why this class: one line */
+    uint64_t max_body;    /* bytes one body may have */
+} eyot_store_info;
+
+typedef eyot_status (*eyot_row_fn)(void *arg, const eyot_run_row *row);
+typedef eyot_status (*eyot_entry_fn)(void *arg, const eyot_entry *entry);
+
+typedef enum eyot_store_flag {
+    EYOT_STORE_SERIAL = 1 /* slots are called one at a time */
+} eyot_store_flag;
+
+/* The table. It only grows at its end; a slot marked optional may be NULL: its feature is refused with ENOTSUP. Every slot
+ * returns EIO when the backend fails, ENOMEM, and the statuses its comment names. */
+typedef struct eyot_store_ops {
+    size_t size; /* sizeof(eyot_store_ops) */
+    uint32_t abi, flags;
+
+    /* Creates the run from row (id, graph, fingerprint, origin, queue, owner, token, priority), epoch 1, with the entries
+     * of `first` (head 0; its epoch and token are the row's), and keeps the graph's source if it is new. Held by the
+     * owner for first->lease_ms. With an empty owner it is created released, due in first->due_in_ms.
+     * EEXIST: the id is taken, or its tombstone stands. */
+    eyot_status (*create_run)(void *s, const eyot_run_row *row, eyot_bytes graph_source, const eyot_commit *first,
+                              eyot_error *e);
+    /* ENOTFOUND. */
+    eyot_status (*get_run)(void *s, eyot_bytes run, eyot_row_fn fn, void *arg, eyot_error *e);
+    /* Newest first by (created, id). `cursor` is empty or what an earlier call put into `next`; after the last page
+     * nothing is put into it. */
+    eyot_status (*list_runs)(void *s, const eyot_run_filter *filter, eyot_bytes cursor, uint32_t limit, eyot_row_fn fn,
+                             void *arg, eyot_buf *next, eyot_error *e);
+    /* ENOTFOUND. */
+    eyot_status (*get_graph)(void *s, eyot_bytes fingerprint, eyot_buf *source, eyot_error *e);
+    /* Makes the claimer the owner: epoch + 1, its token, attempts + 1, lease; status running; `fn` gets the row after it.
+     * By id every status but `done` can be claimed when it is not held or its lease has ended. By queue: an ended lease
+     * first, then due runs that are ready, by priority and due time. EBUSY: held (and not stolen); `fn` gets the row, so
+     * that the caller can see whose it is. ENOTFOUND: no such run, or none is due. EALREADY: it is done; `fn` gets the row. */
+    eyot_status (*claim)(void *s, const eyot_claim *claim, eyot_row_fn fn, void *arg, eyot_error *e);
+    /* Each commit is atomic by itself; all share one flush. EYOT_OK: every `result` is set; otherwise nothing is known of
+     * any of them, and the caller may send the same commits again. Sets attempts to 0 when it has entries. */
+    eyot_status (*commit)(void *s, eyot_commit *commits, size_t n, eyot_error *e);
+    /* The newest snapshot at or before `seq` (UINT64_MAX: latest) and all entries after it up to seq, in order, as one
+     * consistent read. ENOTFOUND: no such run, or no such seq. */
+    eyot_status (*load)(void *s, eyot_bytes run, uint64_t seq, eyot_entry_fn fn, void *arg, eyot_error *e);
+    /* Entries from seq `from`, in order, at most `limit`; bodies are empty unless with_bodies. ENOTFOUND. */
+    eyot_status (*list_entries)(void *s, eyot_bytes run, uint64_t from, uint32_t limit, bool with_bodies,
+                                eyot_entry_fn fn, void *arg, eyot_error *e);
+    eyot_status (*info)(void *s, eyot_store_info *out, eyot_error *e);
+    /* Frees s. Nobody else uses it any more. */
+    void (*close)(void *s);
+
+    /* Optional. */
+    /* Leaves a message for a run: once per message id (a second one is EYOT_OK and changes nothing). Makes a suspended
+     * run due. ENOTFOUND. */
+    eyot_status (*post)(void *s, eyot_bytes run, eyot_bytes message_id, uint32_t kind, eyot_bytes name,
+                        eyot_bytes payload, eyot_error *e);
+    /* Messages not yet consumed, oldest first: entry.key is the message id, entry.kind its kind, body the payload. */
+    eyot_status (*inbox)(void *s, eyot_bytes run, eyot_entry_fn fn, void *arg, eyot_error *e);
+    /* Events not yet acknowledged, per run in commit order: entry.key is the id, body the payload. */
+    eyot_status (*outbox_read)(void *s, eyot_bytes cursor, uint32_t limit, eyot_entry_fn fn, void *arg, eyot_buf *next,
+                               eyot_error *e);
+    eyot_status (*outbox_ack)(void *s, const eyot_bytes *ids, size_t n, eyot_error *e);
+    /* Small values beside runs. version 0: absent. kv_cas writes iff the version still is this one: ESTALE otherwise. */
+    eyot_status (*kv_get)(void *s, eyot_bytes ns, eyot_bytes key, uint64_t *version, eyot_buf *value, eyot_error *e);
+    eyot_status (*kv_cas)(void *s, eyot_bytes ns, eyot_bytes key, uint64_t version, eyot_bytes value, uint64_t ttl_ms,
+                          eyot_error *e);
+    /* Removes entries of a run that nothing needs any more. ESTALE: head is another. */
+    eyot_status (*prune)(void *s, eyot_bytes run, const uint64_t *drop_seq, size_t n, uint64_t head, eyot_error *e);
+    /* Removes a run that is not held, or is held in this epoch; leaves a tombstone that keeps the id taken until a lease of
+     * it could have ended. ENOTFOUND, EBUSY. */
+    eyot_status (*delete_run)(void *s, eyot_bytes run, uint64_t epoch, eyot_error *e);
+} eyot_store_ops;
+
+/* Makes a store of a table and its own pointer, which is closed with it, also when this call fails. The table is borrowed
+ * until then. EINVAL: a required slot is missing or abi is another. ENOMEM. */
+EYOT_API eyot_status eyot_store_new(eyot_store **out, const eyot_store_ops *ops, void *self_take, eyot_error *e);
+
+/* Closes a store that no engine uses any more. */
+EYOT_API void eyot_store_close(eyot_store *store);
+
+/* The table and pointer behind a store, for tools that walk it; borrowed until it is closed. */
+EYOT_API const eyot_store_ops *eyot_store_table(const eyot_store *store, void **self);
+
+/* Class, reasons, versions. May block. */
+EYOT_API eyot_status eyot_store_inform(eyot_store *store, eyot_store_info *out, eyot_error *e);
+
+/* The latest checkpoint of a run: where it stands, read from the store alone without running any node. */
+typedef struct eyot_checkpoint eyot_checkpoint;
+/* ENOTFOUND, ECORRUPT, ECHANGED (the run belongs to another graph), ENOMEM, and what the store says. May block. The graph
+ * is borrowed until the checkpoint is freed. */
+EYOT_API eyot_status eyot_store_load_latest_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,
+                                                       const char *run_id, eyot_error *e);
+EYOT_API void eyot_checkpoint_free(eyot_checkpoint *c);
+EYOT_API uint64_t eyot_checkpoint_seq(const eyot_checkpoint *c);
+EYOT_API uint64_t eyot_checkpoint_step(const eyot_checkpoint *c);
+EYOT_API eyot_run_status eyot_checkpoint_status(const eyot_checkpoint *c);
+/* The join of all live and ended branches; for a run that is done, its final state. Borrowed until the checkpoint is freed. */
+EYOT_API const void *eyot_checkpoint_state(const eyot_checkpoint *c);
+/* Live branches: tasks that are ready or were running, and branches that wait at a join. Borrowed; NULL beyond the last. */
+EYOT_API size_t eyot_checkpoint_branch_count(const eyot_checkpoint *c);
+EYOT_API const char *eyot_checkpoint_branch_node(const eyot_checkpoint *c, size_t i);
+EYOT_API const void *eyot_checkpoint_branch_state(const eyot_checkpoint *c, size_t i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
