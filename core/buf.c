@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void eyot__buf_clear(eyot_buf *buf)
+{
+    free(buf->data);
+    buf->data = NULL;
+    buf->len = buf->cap = 0;
+    buf->failed = EYOT_OK;
+}
+
+/* Room for n more bytes. Doubling bounds the copying to O(final length); the last step is cut to `max`. */
+static bool grow(eyot_buf *buf, size_t n)
+{
+    size_t max = buf->max ? buf->max : SIZE_MAX / 4;
+    if (buf->failed) return false;
+    if (buf->len > max || n > max - buf->len) {
+        buf->failed = EYOT_ELIMIT;
+        return false;
+    }
+    size_t cap = buf->cap < 64 ? 64 : buf->cap;
+    while (cap < buf->len + n) cap *= 2;
+    if (cap > max) cap = max;
+    unsigned char *data = realloc(buf->data, cap);
+    if (!data) {
+        buf->failed = EYOT_ENOMEM;
+        return false;
+    }
+    buf->data = data;
+    buf->cap = cap;
+    return true;
+}
+
+void *eyot_buf_reserve(eyot_buf *buf, size_t len)
+{
+    /* An empty reservation gets a pointer too: NULL means failure to the caller. */
+    bool fits = buf->data && !buf->failed && len <= buf->cap - buf->len;
+    if (!fits && !grow(buf, len)) return NULL;
+    return buf->data + buf->len;
+}
+
+void eyot_buf_advance(eyot_buf *buf, size_t len)
+{
+    if (!buf->failed) buf->len += len;
+}
+
+eyot_status eyot_buf_add(eyot_buf *buf, const void *bytes, size_t len)
+{
+    void *to = eyot_buf_reserve(buf, len);
+    if (!to) return buf->failed;
+    if (len) memcpy(to, bytes, len);
+    buf->len += len;
+    return EYOT_OK;
+}
+
+static void add_le(eyot_buf *buf, uint64_t v, size_t width)
+{
+    unsigned char *to = eyot_buf_reserve(buf, width);
+    if (!to) return;
+    for (size_t i = 0; i < width; i++) to[i] = (unsigned char)(v >> (8 * i));
+    buf->len += width;
+}
+
+void eyot__buf_u8(eyot_buf *buf, uint8_t v)
+{
+    add_le(buf, v, 1);
+}
+void eyot__buf_u32(eyot_buf *buf, uint32_t v)
+{
+    add_le(buf, v, 4);
+}
+void eyot__buf_u64(eyot_buf *buf, uint64_t v)
+{
+    add_le(buf, v, 8);
+}
+
+void eyot__buf_varint(eyot_buf *buf, uint64_t v)
+{
+    unsigned char *to = eyot_buf_reserve(buf, 10);
+    size_t n = 0;
+    if (!to) return;
+    while (v >= 0x80) {
+        to[n++] = (unsigned char)(v | 0x80);
+        v >>= 7;
+    }
+    to[n++] = (unsigned char)v;
+    buf->len += n;
+}
+
+void eyot__buf_bytes(eyot_buf *buf, const void *p, size_t n)
+{
+    eyot__buf_varint(buf, n);
+    eyot_buf_add(buf, p, n);
+}
+
+void eyot__buf_text(eyot_buf *buf, const char *text)
+{
+    eyot_buf_add(buf, text, strlen(text));
+}
+
+void eyot__buf_format(eyot_buf *buf, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    /* The NUL that vsnprintf needs room for is not part of the buffer. */
+    char *to = n < 0 ? NULL : eyot_buf_reserve(buf, (size_t)n + 1);
+    if (!to) {
+        if (!buf->failed) buf->failed = EYOT_ENOMEM;
+        return;
+    }
+    va_start(args, fmt);
+    vsnprintf(to, (size_t)n + 1, fmt, args);
+    va_end(args);
+    buf->len += (size_t)n;
+}
+
+static uint64_t read_le(eyot__reader *r, size_t width)
+{
+    uint64_t v = 0;
+    if (r->failed || (size_t)(r->end - r->p) < width) {
+        r->failed = true;
+        return 0;
+    }
+    for (size_t i = 0; i < width; i++) v |= (uint64_t)r->p[i] << (8 * i);
+    r->p += width;
+    return v;
+}
+
+uint8_t eyot__read_u8(eyot__reader *r)
+{
+    return (uint8_t)read_le(r, 1);
+}
+uint32_t eyot__read_u32(eyot__reader *r)
+{
+    return (uint32_t)read_le(r, 4);
+}
+uint64_t eyot__read_u64(eyot__reader *r)
+{
+    return read_le(r, 8);
+}
+
+uint64_t eyot__read_varint(eyot__reader *r)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+        uint8_t byte = eyot__read_u8(r);
+        if (r->failed) return 0;
+        /* One form per number: no bits beyond 64, no zeros at the end. */
+        if ((shift == 63 && byte > 1) || (byte == 0 && shift > 0)) break;
+        v |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) return v;
+    }
+    r->failed = true;
+    return 0;
+}
+
+const unsigned char *eyot__read_bytes(eyot__reader *r, size_t *len)
+{
+    uint64_t n = eyot__read_varint(r);
+    *len = 0;
+    if (r->failed || n > (size_t)(r->end - r->p)) {
+        r->failed = true;
+        return NULL;
+    }
+    const unsigned char *at = r->p;
+    r->p += n;
+    *len = (size_t)n;
+    return at;
+}
+
+size_t eyot__read_count(eyot__reader *r, size_t item_bytes)
+{
+    uint64_t n = eyot__read_varint(r);
+    if (r->failed || n > (size_t)(r->end - r->p) / item_bytes) {
+        r->failed = true;
+        return 0;
+    }
+    return (size_t)n;
+}
