@@ -7,6 +7,7 @@
 #include <eyot/eyot.h>
 
 #define EYOT__UNCOUNTED UINT32_MAX
+#define EYOT__CONE_MAX 1024 /* places of a cone that are listed, at most */
 
 /* What can lead to a node, by how many counters of the stamp count (z = index of the last non-zero one, plus 1). */
 typedef struct eyot__way {
@@ -52,7 +53,8 @@ typedef struct eyot__topology_input {
     const uint32_t *starts;     /* [n_starts] */
 } eyot__topology_input;
 
-/* O(nodes + edges) per level of loop nesting, no recursion. Unreachable nodes are allowed. ENOMEM. */
+/* O(nodes + edges) per level of loop nesting, no recursion. Unreachable nodes are allowed. ENOMEM;
+ * ELIMIT: loops nested deeper than 1,000. */
 eyot_status eyot__topology_new(eyot__topology **out, const eyot__topology_input *in);
 void eyot__topology_free(eyot__topology *t);
 
@@ -75,7 +77,7 @@ bool eyot__topology_can_reach(const eyot__topology *t, uint32_t w, const uint64_
 
 /* The places outside all loops (nodes, or whole loops) from which join j outside all loops can be reached, nearest first:
  * a place below n_nodes is that node, otherwise loop number place - n_nodes. Returns how many; NULL in *places and
- * EYOT__UNCOUNTED when there are more than `limit`, when j is inside a loop, or without memory. Kept like the above. */
+ * EYOT__UNCOUNTED when there are more than `limit` (or EYOT__CONE_MAX), when j is inside a loop, or without memory. Kept like the above. */
 uint32_t eyot__topology_cone(const eyot__topology *t, uint32_t j, uint32_t limit, const uint32_t **places);
 
 #endif
