@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# One program and one ctest entry per test/**/x_test.c or x_suite.c. test/*_support.c is linked into those that use it.
+
+add_library(test_main OBJECT test/main.c)
+eyot_c_flags(test_main)
+file(GLOB support_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/*_support.c)
+if(support_sources)
+    add_library(test_support STATIC ${support_sources})
+    eyot_c_flags(test_support)
+    target_link_libraries(test_support PUBLIC eyot_static)
+endif()
+
+# A program linked with the library's insides.
+function(eyot_inside_program name)
+    add_executable(${name} ${ARGN})
+    eyot_c_flags(${name})
+    target_compile_definitions(${name} PRIVATE
+        EYOT_TEST_DATA="${PROJECT_SOURCE_DIR}/test" EYOT_TEST_PROGRAMS="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+    if(EYOT_HAVE_SQLITE)
+        target_compile_definitions(${name} PRIVATE EYOT_HAVE_SQLITE=1)
+        target_link_libraries(${name} PRIVATE SQLite::SQLite3)
+    endif()
+    if(TARGET test_support)
+        target_link_libraries(${name} PRIVATE test_support)
+    endif()
+    target_link_libraries(${name} PRIVATE eyot_static Threads::Threads)
+endfunction()
+
+file(GLOB test_sources CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/test/*_test.c ${PROJECT_SOURCE_DIR}/test/*_suite.c
+    ${PROJECT_SOURCE_DIR}/test/crash/*_test.c ${PROJECT_SOURCE_DIR}/test/fault/*_test.c)
+foreach(source ${test_sources})
+    get_filename_component(name ${source} NAME_WE)
+    eyot_inside_program(${name} ${source} $<TARGET_OBJECTS:test_main>)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
+endforeach()
+
+# Examples run in a directory of their own.
+foreach(name ${eyot_examples})
+    add_test(NAME example_${name}
+        COMMAND ${PROJECT_SOURCE_DIR}/test/in_temp_dir.sh $<TARGET_FILE:example_${name}>)
+    set_tests_properties(example_${name} PROPERTIES LABELS example TIMEOUT 300)
+endforeach()
+
+# Fuzz targets: with libFuzzer, or with a main that runs their corpus.
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/fuzz/*_fuzz.c)
+foreach(source ${fuzz_sources})
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "_fuzz$" "" subject ${name})
+    set(corpus ${PROJECT_SOURCE_DIR}/test/fuzz/corpus/${subject})
+    if(EYOT_FUZZ)
+        eyot_inside_program(${name} ${source})
+        target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+        target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+        add_test(NAME ${name} COMMAND ${name} -runs=0 ${corpus})
+    else()
+        eyot_inside_program(${name} ${source} test/fuzz/replay.c)
+        add_test(NAME ${name} COMMAND ${name} ${corpus})
+    endif()
+    set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 300)
+endforeach()
+
+include(cmake/tests_outside.cmake)
