@@ -7,6 +7,8 @@
 
 /* Continues a CRC: start with 0. Uses the processor's instruction where there is one. */
 uint32_t eyot__crc32c(uint32_t crc, const void *bytes, size_t len);
+/* What stands in for the instruction; the same numbers. */
+uint32_t eyot__crc32c_by_table(uint32_t crc, const void *bytes, size_t len);
 void eyot__sha256(const void *bytes, size_t len, uint8_t out[32]);
 void eyot__hex(const uint8_t *bytes, size_t n, char *out); /* 2n digits and a NUL */
 
