@@ -10,7 +10,13 @@
 
 #include "core/topology.h"
 
-typedef enum eyot__edge_kind { EYOT__EDGE_ALWAYS, EYOT__EDGE_IF, EYOT__EDGE_OTHERWISE, EYOT__EDGE_EACH, EYOT__EDGE_ROUTED } eyot__edge_kind;
+typedef enum eyot__edge_kind {
+    EYOT__EDGE_ALWAYS,
+    EYOT__EDGE_IF,
+    EYOT__EDGE_OTHERWISE,
+    EYOT__EDGE_EACH,
+    EYOT__EDGE_ROUTED
+} eyot__edge_kind;
 
 typedef struct eyot__gedge {
     eyot__edge_kind kind;
