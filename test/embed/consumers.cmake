@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# The consumer in both languages with both libraries; each runs as part of the build.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_CXX_EXTENSIONS OFF)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/consumer.c ${CMAKE_BINARY_DIR}/consumer.cpp COPYONLY)
+foreach(library eyot eyot_static)
+    add_executable(c_${library} ${CMAKE_CURRENT_LIST_DIR}/consumer.c)
+    add_executable(cpp_${library} ${CMAKE_BINARY_DIR}/consumer.cpp)
+    foreach(program c_${library} cpp_${library})
+        target_link_libraries(${program} PRIVATE eyot::${library})
+        target_compile_options(${program} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+        add_custom_command(TARGET ${program} POST_BUILD COMMAND ${program})
+    endforeach()
+endforeach()
