@@ -101,6 +101,25 @@ const char *eyot_store_class_name(eyot_store_class c)
     return "unknown";
 }
 
+/* ---- for backends ---------------------------------------------------------------------------------------------- */
+
+eyot_status eyot__store_verdict(const eyot_run_row *row, const eyot_commit *c)
+{
+    if (row->epoch != c->epoch || memcmp(row->token, c->token, sizeof row->token) != 0) return EYOT_EFENCED;
+    if (c->n_entries && row->head == c->head + c->n_entries && row->crc == c->crc) return EYOT_EALREADY;
+    if (row->head != c->head) return EYOT_ESTALE;
+    if (row->owner.n) return EYOT_OK;
+    /* Released by this very claim: releasing again changes nothing, everything else needs a new claim. */
+    return c->n_entries == 0 && c->lease_ms == 0 ? EYOT_EALREADY : EYOT_EFENCED;
+}
+
+int64_t eyot__store_due_ms(int64_t now_ms, const eyot_commit *c)
+{
+    if (c->lease_ms) return c->lease_ms < (uint64_t)(INT64_MAX - now_ms) ? now_ms + (int64_t)c->lease_ms : INT64_MAX;
+    if (c->status == EYOT_RUN_DONE) return INT64_MAX;
+    return c->due_in_ms < INT64_MAX - now_ms ? now_ms + c->due_in_ms : INT64_MAX;
+}
+
 /* ---- the guard ------------------------------------------------------------------------------------------------- */
 
 static eyot_status enter(eyot_store *s, eyot_error *e)

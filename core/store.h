@@ -37,6 +37,12 @@ static inline bool eyot__bytes_equal(eyot_bytes a, eyot_bytes b)
 /* [A-Za-z0-9][A-Za-z0-9._:-]{0,127} */
 bool eyot__run_id_valid(eyot_bytes id);
 
+/* What the contract answers to a commit when the run's row is this one (epoch, token, owner, head and crc are looked at):
+ * OK: write it; EALREADY, ESTALE, EFENCED: change nothing. For backends that decide in C. */
+eyot_status eyot__store_verdict(const eyot_run_row *row, const eyot_commit *c);
+/* The row's due_ms after a commit or creation at `now_ms`. Never overflows. */
+int64_t eyot__store_due_ms(int64_t now_ms, const eyot_commit *c);
+
 /* EINVAL also: an id that is none. */
 eyot_status eyot__store_create_run(eyot_store *s, const eyot_run_row *row, eyot_bytes graph_source,
                                    const eyot_commit *first, eyot_error *e);
