@@ -1,60 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Building and freezing graphs. Until freeze an edge holds the numbers of the names it was given, which need not be
- * nodes yet; freeze resolves them into arrays of its own and writes them back only when there is no mistake, so that a
- * graph whose freeze failed can still be completed and frozen again. */
+/* Building graphs. Every id that is mentioned gets a number; until freeze an edge holds the numbers of its two names, which
+ * need not be nodes yet. A graph whose freeze failed can be completed and frozen again. */
 #include "core/graph.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/graph_draw.h"
-#include "core/hash.h"
+#include "core/graph_own.h"
 #include "core/options.h"
 
 #define NONE UINT32_MAX
 #define MOST (UINT32_MAX / 4) /* nodes, edges or names */
 #define FEW 8                 /* out-edges that are searched one by one */
 
-/* A name that was mentioned, as a node or as an end of an edge. */
-typedef struct symbol {
-    const char *name;
-    uint32_t len, hash;
-    uint32_t node; /* NONE: not added so far */
-} symbol;
-
-typedef struct chunk {
-    struct chunk *next;
-    size_t used, size;
-    char data[];
-} chunk;
-
-struct eyot__graph_private {
-    chunk *texts; /* ids, versions, conditions, problems: freed together */
-    symbol *symbols;
-    uint32_t *slots;  /* symbol + 1 by hash, 0: empty */
-    uint32_t *starts; /* symbols */
-    char **problems;
-    uint32_t n_symbols, symbols_cap, n_slots, n_starts, starts_cap, nodes_cap, edges_cap;
-    size_t n_problems, problems_cap;
-    size_t n_said;      /* problems of builder calls; the rest are of the last freeze */
-    eyot_status failed; /* ENOMEM in a builder call */
-    void *rules;
-    uint32_t *by_target; /* the out-edges of each node, sorted by target */
-};
-
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
-/* Room for one more item; the old array stays when there is none. */
-static bool grow(void **items, uint32_t n, uint32_t *cap, size_t size)
+/* The array with room for one more item, maybe moved; NULL without memory, and then the old one stays. */
+static void *grown(void *items, uint32_t n, uint32_t *cap, size_t size)
 {
-    if (n < *cap) return true;
-    if (n >= MOST) return false;
+    if (n < *cap) return items;
+    if (n >= MOST) return NULL;
     uint32_t more = *cap ? *cap * 2 : 16;
-    void *moved = realloc(*items, more * size);
-    if (!moved) return false;
-    *items = moved;
-    *cap = more;
-    return true;
+    void *moved = realloc(items, more * size);
+    if (moved) *cap = more;
+    return moved;
 }
 
 static char *keep_text(struct eyot__graph_private *own, const char *text, size_t len)
@@ -62,9 +31,9 @@ static char *keep_text(struct eyot__graph_private *own, const char *text, size_t
     if (!own->texts || own->texts->size - own->texts->used <= len) {
         size_t size = len < 2048 ? 4096 : len + 1;
         if (own->texts && size < own->texts->size * 2 && own->texts->size < 65536) size = own->texts->size * 2;
-        chunk *c = size < SIZE_MAX / 2 ? malloc(sizeof *c + size) : NULL;
+        eyot__text_chunk *c = size < SIZE_MAX / 2 ? malloc(sizeof *c + size) : NULL;
         if (!c) return NULL;
-        *c = (chunk){own->texts, 0, size};
+        *c = (eyot__text_chunk){own->texts, 0, size};
         own->texts = c;
     }
     char *kept = own->texts->data + own->texts->used;
@@ -76,14 +45,9 @@ static char *keep_text(struct eyot__graph_private *own, const char *text, size_t
 
 /* ---- problems -------------------------------------------------------------------------------------------------- */
 
-/* A name as it is shown in a problem: whole if it could be an id, else its beginning. */
-typedef struct shown {
-    char text[72];
-} shown;
-
-static shown show(const char *name)
+eyot__shown eyot__graph_show(const char *name)
 {
-    shown s;
+    eyot__shown s;
     size_t len = strlen(name);
     if (len <= 64) {
         memcpy(s.text, name, len + 1);
@@ -96,7 +60,7 @@ static shown show(const char *name)
 }
 
 /* Keeps the text of e as a problem; false without memory. */
-static bool keep_problem(struct eyot__graph_private *own, const eyot_error *e)
+bool eyot__graph_keep_problem(struct eyot__graph_private *own, const eyot_error *e)
 {
     if (own->n_problems == own->problems_cap) {
         size_t cap = own->problems_cap ? own->problems_cap * 2 : 8;
@@ -121,7 +85,7 @@ static bool keep_problem(struct eyot__graph_private *own, const eyot_error *e)
 
 static void say(eyot_graph *g, const eyot_error *e)
 {
-    if (keep_problem(g->own, e))
+    if (eyot__graph_keep_problem(g->own, e))
         g->own->n_said = g->own->n_problems;
     else
         g->own->failed = EYOT_ENOMEM;
@@ -143,7 +107,7 @@ static bool good_name(const char *s, bool underscore_first)
 }
 
 /* Well-formed UTF-8 (Unicode standard, table 3-7). */
-static bool good_text(const char *text)
+bool eyot__graph_good_text(const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
     while (*s) {
@@ -179,7 +143,7 @@ static uint32_t *slot_of(const struct eyot__graph_private *own, const char *name
 {
     uint32_t i = hash & (own->n_slots - 1);
     for (; own->slots[i] != 0; i = (i + 1) & (own->n_slots - 1)) {
-        const symbol *s = &own->symbols[own->slots[i] - 1];
+        const eyot__symbol *s = &own->symbols[own->slots[i] - 1];
         if (s->hash == hash && s->len == len && memcmp(s->name, name, len) == 0) break;
     }
     return &own->slots[i];
@@ -202,22 +166,28 @@ static bool grow_slots(struct eyot__graph_private *own)
     return true;
 }
 
+static eyot_status add_symbol(struct eyot__graph_private *own, uint32_t *slot, eyot__symbol s)
+{
+    eyot__symbol *symbols = grown(own->symbols, own->n_symbols, &own->symbols_cap, sizeof *symbols);
+    if (!symbols) return EYOT_ENOMEM;
+    own->symbols = symbols;
+    s.name = keep_text(own, s.name, s.len);
+    if (!s.name) return EYOT_ENOMEM;
+    symbols[own->n_symbols] = s;
+    *slot = ++own->n_symbols;
+    return EYOT_OK;
+}
+
 /* The number of a name, from now on known; NONE without memory, which sticks. */
 static uint32_t intern(eyot_graph *g, const char *name)
 {
     struct eyot__graph_private *own = g->own;
     size_t len = strlen(name);
     uint32_t hash = hash_of(name, len);
-    if (len < UINT32_MAX && grow_slots(own) &&
-        grow((void **)&own->symbols, own->n_symbols, &own->symbols_cap, sizeof(symbol))) {
+    if (len < MOST && grow_slots(own)) {
         uint32_t *slot = slot_of(own, name, len, hash);
-        if (*slot != 0) return *slot - 1;
-        const char *kept = keep_text(own, name, len);
-        if (kept) {
-            own->symbols[own->n_symbols] = (symbol){kept, (uint32_t)len, hash, NONE};
-            *slot = ++own->n_symbols;
+        if (*slot != 0 || add_symbol(own, slot, (eyot__symbol){name, (uint32_t)len, hash, NONE}) == EYOT_OK)
             return *slot - 1;
-        }
     }
     own->failed = EYOT_ENOMEM;
     return NONE;
@@ -227,7 +197,8 @@ static uint32_t intern(eyot_graph *g, const char *name)
 
 static bool good_copier(const eyot_copier *c)
 {
-    if (!c || c->size < sizeof *c || !c->name || c->name[0] == '\0' || strlen(c->name) > 32 || !good_text(c->name))
+    if (!c || c->size < sizeof *c || !c->name || c->name[0] == '\0' || strlen(c->name) > 32 ||
+        !eyot__graph_good_text(c->name))
         return false;
     if (!c->copy || !c->free || !c->encode || !c->decode || !c->apply) return false;
     eyot_copier known;
@@ -256,7 +227,7 @@ static void free_own(eyot_graph *g)
 {
     struct eyot__graph_private *own = g->own;
     while (own->texts) {
-        chunk *next = own->texts->next;
+        eyot__text_chunk *next = own->texts->next;
         free(own->texts);
         own->texts = next;
     }
@@ -290,9 +261,9 @@ static bool can_build(const eyot_graph *g)
 static bool check_text(eyot_graph *g, const char *text, const char *what, const char *of)
 {
     if (!text)
-        SAY(g, "%s: %s is NULL", show(of).text, what);
-    else if (!good_text(text))
-        SAY(g, "%s: %s is not UTF-8", show(of).text, what);
+        SAY(g, "%s: %s is NULL", eyot__graph_show(of).text, what);
+    else if (!eyot__graph_good_text(text))
+        SAY(g, "%s: %s is not UTF-8", eyot__graph_show(of).text, what);
     else
         return true;
     return false;
@@ -302,19 +273,21 @@ static void add_node(eyot_graph *g, const char *id, eyot_node_fn fn, void *user,
 {
     uint32_t s = intern(g, id);
     if (s == NONE) return;
-    symbol *name = &g->own->symbols[s];
+    eyot__symbol *name = &g->own->symbols[s];
     if (name->node != NONE) {
-        SAY(g, "node %s is added twice", show(id).text);
+        SAY(g, "node %s is added twice", eyot__graph_show(id).text);
         return;
     }
     char *version = NULL;
     if (options->version) version = keep_text(g->own, options->version, strlen(options->version));
-    if ((options->version && !version) || !grow((void **)&g->nodes, g->n_nodes, &g->own->nodes_cap, sizeof *g->nodes)) {
+    eyot__gnode *nodes = grown(g->nodes, g->n_nodes, &g->own->nodes_cap, sizeof *nodes);
+    if (nodes) g->nodes = nodes;
+    if (!nodes || (options->version && !version)) {
         g->own->failed = EYOT_ENOMEM;
         return;
     }
     name->node = g->n_nodes;
-    eyot__gnode *node = &g->nodes[g->n_nodes++];
+    eyot__gnode *node = &nodes[g->n_nodes++];
     memset(node, 0, sizeof *node);
     node->id = (char *)name->name;
     node->id_len = name->len;
@@ -333,12 +306,13 @@ void eyot_graph_node_with(eyot_graph *g, const char *id, eyot_node_fn fn, void *
         SAY(g, "node %u: its id is NULL", (unsigned)g->n_nodes);
         return;
     }
-    if (!good_name(id, true)) SAY(g, "node %s: an id is [A-Za-z0-9_][A-Za-z0-9._-]{0,63}", show(id).text);
-    if (!fn) SAY(g, "node %s has no function", show(id).text);
+    if (!good_name(id, true)) SAY(g, "node %s: an id is [A-Za-z0-9_][A-Za-z0-9._-]{0,63}", eyot__graph_show(id).text);
+    if (!fn) SAY(g, "node %s has no function", eyot__graph_show(id).text);
     if (eyot__options_read(&known, sizeof known, options) != EYOT_OK)
-        SAY(g, "node %s: its options have a bad size or are newer than this library", show(id).text);
+        SAY(g, "node %s: its options have a bad size or are newer than this library", eyot__graph_show(id).text);
     if (known.flags & ~(uint32_t)EYOT_NODE_EACH)
-        SAY(g, "node %s: flag 0x%x is unknown", show(id).text, (unsigned)(known.flags & ~(uint32_t)EYOT_NODE_EACH));
+        SAY(g, "node %s: flag 0x%x is unknown", eyot__graph_show(id).text,
+            (unsigned)(known.flags & ~(uint32_t)EYOT_NODE_EACH));
     if (known.version && !check_text(g, known.version, "its version", id)) known.version = NULL;
     add_node(g, id, fn, user, &known);
 }
@@ -357,10 +331,13 @@ void eyot_graph_start(eyot_graph *g, const char *id)
     }
     uint32_t s = intern(g, id);
     if (s == NONE) return;
-    if (grow((void **)&g->own->starts, g->own->n_starts, &g->own->starts_cap, sizeof *g->own->starts))
-        g->own->starts[g->own->n_starts++] = s;
-    else
+    uint32_t *starts = grown(g->own->starts, g->own->n_starts, &g->own->starts_cap, sizeof *starts);
+    if (starts) {
+        g->own->starts = starts;
+        starts[g->own->n_starts++] = s;
+    } else {
         g->own->failed = EYOT_ENOMEM;
+    }
 }
 
 /* Adds an edge of a kind; the condition's parts are NULL but for EYOT__EDGE_IF. */
@@ -368,21 +345,27 @@ static void add_edge(eyot_graph *g, const char *from, const char *to, eyot__gedg
 {
     if (!can_build(g)) return;
     if (!from || !to) {
-        SAY(g, "edge %s -> %s: a node's id is NULL", from ? show(from).text : "?", to ? show(to).text : "?");
+        SAY(g, "edge %s -> %s: a node's id is NULL", from ? eyot__graph_show(from).text : "?",
+            to ? eyot__graph_show(to).text : "?");
         return;
     }
     if (edge.kind == EYOT__EDGE_IF) {
-        if (!edge.condition) SAY(g, "edge %s -> %s: the condition has no function", show(from).text, show(to).text);
-        if (!condition || condition[0] == '\0' || !good_text(condition)) {
-            SAY(g, "edge %s -> %s: the condition has no name that is UTF-8", show(from).text, show(to).text);
+        if (!edge.condition)
+            SAY(g, "edge %s -> %s: the condition has no function", eyot__graph_show(from).text,
+                eyot__graph_show(to).text);
+        if (!condition || condition[0] == '\0' || !eyot__graph_good_text(condition)) {
+            SAY(g, "edge %s -> %s: the condition has no name that is UTF-8", eyot__graph_show(from).text,
+                eyot__graph_show(to).text);
             condition = "?";
         }
     }
     edge.from = intern(g, from);
     edge.to = intern(g, to);
-    if (condition && !(edge.name = keep_text(g->own, condition, strlen(condition)))) g->own->failed = EYOT_ENOMEM;
-    if (!grow((void **)&g->edges, g->n_edges, &g->own->edges_cap, sizeof *g->edges)) g->own->failed = EYOT_ENOMEM;
-    if (g->own->failed == EYOT_OK) g->edges[g->n_edges++] = edge;
+    if (condition) edge.name = keep_text(g->own, condition, strlen(condition));
+    eyot__gedge *edges = grown(g->edges, g->n_edges, &g->own->edges_cap, sizeof *edges);
+    if (edges) g->edges = edges;
+    if (!edges || (condition && !edge.name)) g->own->failed = EYOT_ENOMEM;
+    if (g->own->failed == EYOT_OK) edges[g->n_edges++] = edge;
 }
 
 void eyot_graph_edge(eyot_graph *g, const char *from, const char *to)
@@ -415,11 +398,11 @@ void eyot_graph_reduce_with(eyot_graph *g, const char *key, eyot_reducer reducer
 {
     if (!can_build(g) || !check_text(g, key, "the key of a reducer", g->name)) return;
     if ((unsigned)reducer > EYOT_LOCAL) {
-        SAY(g, "key %s: reducer %d is unknown", show(key).text, (int)reducer);
+        SAY(g, "key %s: reducer %d is unknown", eyot__graph_show(key).text, (int)reducer);
         return;
     }
     if (!g->copier->rule) {
-        SAY(g, "key %s: copier %s has no reducers", show(key).text, g->copier->name);
+        SAY(g, "key %s: copier %s has no reducers", eyot__graph_show(key).text, g->copier->name);
         return;
     }
     eyot_error e = {.status = EYOT_OK};
@@ -428,282 +411,12 @@ void eyot_graph_reduce_with(eyot_graph *g, const char *key, eyot_reducer reducer
     if (status == EYOT_ENOMEM)
         g->own->failed = EYOT_ENOMEM;
     else if (status != EYOT_OK)
-        SAY(g, "key %s: %s", show(key).text, e.text[0] ? e.text : eyot_status_text(status));
+        SAY(g, "key %s: %s", eyot__graph_show(key).text, e.text[0] ? e.text : eyot_status_text(status));
 }
 
 void eyot_graph_reduce(eyot_graph *g, const char *key, eyot_reducer reducer)
 {
     eyot_graph_reduce_with(g, key, reducer, 0);
-}
-
-/* ---- freezing -------------------------------------------------------------------------------------------------- */
-
-/* What freeze finds out before it changes the graph. */
-typedef struct draft {
-    eyot_graph *g;
-    uint32_t *from, *to; /* per edge, as nodes; both NONE for an edge that is left out */
-    bool *sends, *each;
-    uint32_t *starts;
-    uint32_t n_starts;
-    uint32_t *out_at, *out; /* edges per source */
-    uint32_t *mark;         /* per node */
-    eyot_status status;     /* ENOMEM when a problem could not be kept */
-} draft;
-
-#define FIND(d, ...)                                                        \
-    do {                                                                    \
-        eyot_error find_e;                                                  \
-        eyot_error_set(&find_e, EYOT_EGRAPH, __VA_ARGS__);                  \
-        if (!keep_problem((d)->g->own, &find_e)) (d)->status = EYOT_ENOMEM; \
-    } while (0)
-
-static shown symbol_name(const draft *d, uint32_t s)
-{
-    return show(d->g->own->symbols[s].name);
-}
-
-static void resolve_edges(draft *d)
-{
-    const eyot_graph *g = d->g;
-    for (uint32_t e = 0; e < g->n_edges; e++) {
-        const eyot__gedge *edge = &g->edges[e];
-        uint32_t from = g->own->symbols[edge->from].node, to = g->own->symbols[edge->to].node;
-        shown a, b;
-        if (from == NONE || to == NONE) {
-            a = symbol_name(d, edge->from);
-            b = symbol_name(d, edge->to);
-        }
-        if (from == NONE) FIND(d, "edge %s -> %s: there is no node %s", a.text, b.text, a.text);
-        if (to == NONE) FIND(d, "edge %s -> %s: there is no node %s", a.text, b.text, b.text);
-        bool known = from != NONE && to != NONE;
-        d->from[e] = known ? from : NONE;
-        d->to[e] = known ? to : NONE;
-        d->sends[e] = edge->kind == EYOT__EDGE_EACH;
-    }
-}
-
-static void list_out_edges(draft *d)
-{
-    const eyot_graph *g = d->g;
-    for (uint32_t e = 0; e < g->n_edges; e++)
-        if (d->from[e] != NONE) d->out_at[d->from[e]]++;
-    uint32_t end = 0;
-    for (uint32_t v = 0; v <= g->n_nodes; v++) d->out_at[v] = end += d->out_at[v];
-    for (uint32_t e = g->n_edges; e > 0; e--) /* backwards, each node's list fills from its end */
-        if (d->from[e - 1] != NONE) d->out[--d->out_at[d->from[e - 1]]] = e - 1;
-}
-
-/* Two edges to one node, and an otherwise that nothing can make true. */
-static void check_out_edges(draft *d, uint32_t v)
-{
-    const eyot_graph *g = d->g;
-    uint32_t otherwise = NONE;
-    bool conditional = false;
-    for (uint32_t i = d->out_at[v]; i < d->out_at[v + 1]; i++) {
-        uint32_t e = d->out[i], to = d->to[e];
-        eyot__edge_kind kind = g->edges[e].kind;
-        if (d->mark[to] == v)
-            FIND(d, "edge %s -> %s is added twice", show(g->nodes[v].id).text, show(g->nodes[to].id).text);
-        d->mark[to] = v;
-        conditional |= kind == EYOT__EDGE_IF || kind == EYOT__EDGE_EACH;
-        if (kind == EYOT__EDGE_OTHERWISE && otherwise == NONE) otherwise = to;
-    }
-    if (otherwise != NONE && !conditional)
-        FIND(d, "edge %s -> %s: otherwise needs a conditional edge from %s", show(g->nodes[v].id).text,
-             show(g->nodes[otherwise].id).text, show(g->nodes[v].id).text);
-}
-
-static void resolve_starts(draft *d)
-{
-    const eyot_graph *g = d->g;
-    for (uint32_t v = 0; v < g->n_nodes; v++) d->mark[v] = 0;
-    if (g->own->n_starts == 0 && g->n_nodes > 0) d->starts[d->n_starts++] = 0;
-    for (uint32_t i = 0; i < g->own->n_starts; i++) {
-        const symbol *s = &g->own->symbols[g->own->starts[i]];
-        if (s->node == NONE) {
-            FIND(d, "start %s: there is no such node", show(s->name).text);
-        } else if (d->mark[s->node]) {
-            FIND(d, "start %s is named twice", show(s->name).text);
-        } else {
-            d->mark[s->node] = 1;
-            d->starts[d->n_starts++] = s->node;
-        }
-    }
-}
-
-/* Breadth first from the starts. Says nothing without a start: that is reported already. */
-static eyot_status check_reachable(draft *d)
-{
-    const eyot_graph *g = d->g;
-    uint32_t n = 0, *queue = malloc((size_t)g->n_nodes * sizeof *queue + 1);
-    if (!queue) return EYOT_ENOMEM;
-    for (uint32_t v = 0; v < g->n_nodes; v++) d->mark[v] = 0;
-    for (uint32_t i = 0; i < d->n_starts; i++) d->mark[queue[n++] = d->starts[i]] = 1;
-    for (uint32_t done = 0; done < n; done++) {
-        uint32_t v = queue[done];
-        for (uint32_t i = d->out_at[v]; i < d->out_at[v + 1]; i++) {
-            uint32_t to = d->to[d->out[i]];
-            if (!d->mark[to]) d->mark[queue[n++] = to] = 1;
-        }
-    }
-    free(queue);
-    for (uint32_t v = 0; v < g->n_nodes && d->n_starts > 0; v++)
-        if (!d->mark[v]) FIND(d, "node %s cannot be reached from a start", show(g->nodes[v].id).text);
-    return EYOT_OK;
-}
-
-static eyot_status check(draft *d)
-{
-    const eyot_graph *g = d->g;
-    if (g->n_nodes == 0) FIND(d, "graph %s has no nodes", g->name);
-    for (uint32_t v = 0; v < g->n_nodes; v++) d->each[v] = g->nodes[v].flags & EYOT_NODE_EACH;
-    resolve_edges(d);
-    list_out_edges(d);
-    memset(d->mark, 0xff, (size_t)g->n_nodes * sizeof *d->mark);
-    for (uint32_t v = 0; v < g->n_nodes; v++) check_out_edges(d, v);
-    resolve_starts(d);
-    eyot_status status = check_reachable(d);
-    return status == EYOT_OK ? d->status : status;
-}
-
-static eyot_status make_shape(draft *d, eyot__topology **shape)
-{
-    const eyot_graph *g = d->g;
-    eyot__topology_input in = {.n_nodes = g->n_nodes,
-                               .n_edges = g->n_edges,
-                               .n_starts = d->n_starts,
-                               .from = d->from,
-                               .to = d->to,
-                               .sends = d->sends,
-                               .each = d->each,
-                               .starts = d->starts};
-    eyot_status status = eyot__topology_new(shape, &in);
-    if (status == EYOT_ELIMIT) FIND(d, "graph %s: loops are nested deeper than 1000", g->name);
-    return status == EYOT_ELIMIT ? d->status : status;
-}
-
-/* Visiting the targets in order leaves every source's list sorted. */
-static eyot_status sort_out_edges(eyot_graph *g)
-{
-    const eyot__topology *t = g->shape;
-    uint32_t *sorted = malloc((size_t)g->n_edges * sizeof *sorted + 1);
-    uint32_t *filled = calloc((size_t)g->n_nodes, sizeof *filled);
-    if (sorted && filled) {
-        for (uint32_t v = 0; v < g->n_nodes; v++)
-            for (uint32_t i = 0; i < t->nodes[v].n_in; i++) {
-                uint32_t e = t->nodes[v].in[i], from = t->edges[e].from;
-                sorted[t->nodes[from].out - t->nodes[0].out + filled[from]++] = e;
-            }
-    }
-    free(filled);
-    if (!sorted || !filled) {
-        free(sorted);
-        return EYOT_ENOMEM;
-    }
-    free(g->own->by_target);
-    g->own->by_target = sorted;
-    return EYOT_OK;
-}
-
-/* The text of the reducers, NUL-terminated; *rules stays empty when there are none. */
-static eyot_status read_rules(draft *d, eyot_buf *rules)
-{
-    const eyot_graph *g = d->g;
-    if (!g->own->rules) return EYOT_OK;
-    eyot_status status = g->copier->rules_text(g->own->rules, rules);
-    eyot__buf_u8(rules, 0);
-    if (status != EYOT_OK || rules->failed != EYOT_OK) return status ? status : rules->failed;
-    if (strlen((const char *)rules->data) + 1 != rules->len || !good_text((const char *)rules->data))
-        FIND(d, "graph %s: the reducers' text that copier %s gave is not UTF-8", g->name, g->copier->name);
-    return d->status;
-}
-
-static eyot_status write_source(draft *d)
-{
-    eyot_graph *g = d->g;
-    eyot_buf rules = EYOT__BUF_INIT, text = EYOT__BUF_INIT, source = EYOT__BUF_INIT;
-    uint8_t digest[32];
-    eyot_status status = read_rules(d, &rules);
-    if (status != EYOT_OK || g->own->n_problems > 0) goto done;
-    eyot__graph_write(&text, g, NULL, (const char *)rules.data);
-    eyot__graph_write(&source, g, g->name, (const char *)rules.data);
-    eyot__buf_u8(&source, 0);
-    status = text.failed ? text.failed : source.failed;
-    if (status != EYOT_OK) goto done;
-    eyot__sha256(text.data, text.len, digest);
-    eyot__hex(digest, sizeof digest, g->fingerprint);
-    g->source = (char *)source.data;
-    g->source_len = source.len - 1;
-    source.data = NULL;
-done:
-    eyot__buf_clear(&rules);
-    eyot__buf_clear(&text);
-    eyot__buf_clear(&source);
-    return status;
-}
-
-/* Edges become node numbers, nodes learn whether they are plain. Nothing here can fail. */
-static void settle(const draft *d)
-{
-    eyot_graph *g = d->g;
-    for (uint32_t v = 0; v < g->n_nodes; v++) g->nodes[v].plain = true;
-    for (uint32_t e = 0; e < g->n_edges; e++) {
-        g->edges[e].from = d->from[e];
-        g->edges[e].to = d->to[e];
-        if (g->edges[e].kind != EYOT__EDGE_ALWAYS) g->nodes[d->from[e]].plain = false;
-    }
-}
-
-/* A graph without mistakes gets its shape and texts. On failure, or with a mistake found late, it is as it was. */
-static eyot_status complete(draft *d)
-{
-    eyot_graph *g = d->g;
-    eyot_status status = make_shape(d, &g->shape);
-    if (!g->shape) return status;
-    status = sort_out_edges(g);
-    if (status == EYOT_OK) status = write_source(d);
-    if (status == EYOT_OK && g->own->n_problems == 0) {
-        settle(d);
-        g->frozen = true;
-        return EYOT_OK;
-    }
-    eyot__topology_free(g->shape);
-    g->shape = NULL;
-    return status;
-}
-
-static eyot_status freeze(draft *d)
-{
-    eyot_graph *g = d->g;
-    size_t n = g->n_nodes, m = g->n_edges;
-    d->from = malloc(m * sizeof *d->from + 1);
-    d->to = malloc(m * sizeof *d->to + 1);
-    d->out = malloc(m * sizeof *d->out + 1);
-    d->sends = malloc(m + 1);
-    d->each = malloc(n + 1);
-    d->mark = malloc(n * sizeof *d->mark + 1);
-    d->out_at = calloc(n + 1, sizeof *d->out_at);
-    d->starts = malloc(((size_t)g->own->n_starts + 1) * sizeof *d->starts);
-    if (!d->from || !d->to || !d->out || !d->sends || !d->each || !d->mark || !d->out_at || !d->starts)
-        return EYOT_ENOMEM;
-    eyot_status status = check(d);
-    if (status == EYOT_OK && g->own->n_problems == 0) status = complete(d);
-    return status;
-}
-
-eyot_status eyot_graph_freeze(eyot_graph *g, eyot_error *e)
-{
-    if (!g) return eyot_error_set(e, EYOT_EINVAL, "there is no graph");
-    if (g->frozen) return EYOT_OK;
-    draft d = {.g = g};
-    g->own->n_problems = g->own->n_said;
-    eyot_status status = g->own->failed ? g->own->failed : freeze(&d);
-    void *work[] = {d.from, d.to, d.out, d.sends, d.each, d.mark, d.out_at, d.starts};
-    for (size_t i = 0; i < sizeof work / sizeof *work; i++) free(work[i]);
-    if (status == EYOT_ENOMEM) return eyot_error_set(e, status, "graph %s: out of memory", g->name);
-    if (status != EYOT_OK) return eyot_error_set(e, status, "graph %s: %s", g->name, eyot_status_text(status));
-    if (g->own->n_problems > 0) return eyot_error_set(e, EYOT_EGRAPH, "%s", g->own->problems[0]);
-    return EYOT_OK;
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@ typedef enum eyot__edge_kind {
 
 typedef struct eyot__gedge {
     eyot__edge_kind kind;
-    uint32_t from, to;
+    uint32_t from, to;           /* node numbers, once frozen */
     eyot_condition_fn condition; /* EYOT__EDGE_IF */
     void *user;
     char *name;                  /* of the condition */

@@ -87,50 +87,40 @@ void eyot__graph_write(eyot_buf *out, const eyot_graph *g, const char *name, con
 
 /* ---- DOT ------------------------------------------------------------------------------------------------------- */
 
-/* A quoted string of the DOT language, where labels take a backslash for the beginning of an escape. Control characters
- * would end up in drawings: they become spaces. */
+/* Inside a label's quotes, where a backslash begins an escape. Control characters would end up in drawings: they become
+ * spaces. Ids and names of graphs need no care. */
 static void dot_text(eyot_buf *out, const char *text)
 {
-    eyot__buf_text(out, "\"");
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
         if (c == '"' || c == '\\') eyot__buf_u8(out, '\\');
         eyot__buf_u8(out, c < 0x20 || c == 0x7f ? ' ' : c);
     }
-    eyot__buf_text(out, "\"");
 }
 
 static void dot_node(eyot_buf *out, const eyot_graph *g, uint32_t v)
 {
     const eyot__tnode *shape = &g->shape->nodes[v];
-    eyot__buf_text(out, "  ");
-    dot_text(out, g->nodes[v].id);
-    const char *comma = "";
-    eyot__buf_text(out, " [");
-    if (shape->start) {
-        eyot__buf_text(out, "penwidth=2, style=\"rounded,filled,bold\", fillcolor=\"#dbeafe\"");
-        comma = ", ";
-    }
-    if (shape->one_by_one) eyot__buf_format(out, "%speripheries=2", comma);
-    eyot__buf_text(out, "];\n");
+    eyot__buf_format(out, "  \"%s\"", g->nodes[v].id);
+    if (shape->start) eyot__buf_text(out, " [style=\"rounded,filled\", penwidth=2, fillcolor=\"#dbeafe\"]");
+    if (shape->one_by_one) eyot__buf_text(out, " [peripheries=2]");
+    eyot__buf_text(out, ";\n");
 }
 
+/* The spaces keep a label off its line. */
 static void dot_edge(eyot_buf *out, const eyot_graph *g, const eyot__gedge *edge)
 {
-    eyot__buf_text(out, "  ");
-    dot_text(out, g->nodes[edge->from].id);
-    eyot__buf_text(out, " -> ");
-    dot_text(out, g->nodes[edge->to].id);
+    eyot__buf_format(out, "  \"%s\" -> \"%s\"", g->nodes[edge->from].id, g->nodes[edge->to].id);
     switch (edge->kind) {
     case EYOT__EDGE_ALWAYS: break;
     case EYOT__EDGE_IF:
-        eyot__buf_text(out, " [label=");
+        eyot__buf_text(out, " [label=\" ");
         dot_text(out, edge->name);
-        eyot__buf_text(out, "]");
+        eyot__buf_text(out, " \"]");
         break;
-    case EYOT__EDGE_OTHERWISE: eyot__buf_text(out, " [label=\"otherwise\", style=dashed]"); break;
-    case EYOT__EDGE_EACH: eyot__buf_text(out, " [label=\"each\", penwidth=2.5]"); break;
-    case EYOT__EDGE_ROUTED: eyot__buf_text(out, " [label=\"routed\", style=dotted]"); break;
+    case EYOT__EDGE_OTHERWISE: eyot__buf_text(out, " [label=\" otherwise \", style=dashed]"); break;
+    case EYOT__EDGE_EACH: eyot__buf_text(out, " [label=\" each \", penwidth=2.5]"); break;
+    case EYOT__EDGE_ROUTED: eyot__buf_text(out, " [label=\" routed \", style=dotted]"); break;
     }
     eyot__buf_text(out, ";\n");
 }
