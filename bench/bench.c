@@ -176,7 +176,7 @@ void bench_ratio(const char *name, double ours, double yardstick, const char *go
 {
     char more[64] = "";
     if (ours <= 0 || yardstick <= 0) return;
-    printf("%-44s %10.3g x    %s%s\n", name, ours / yardstick, goal ? "goal " : "", goal ? goal : "");
+    printf("%-44s %10.3g x%s%s\n", name, ours / yardstick, goal ? "     goal " : "", goal ? goal : "");
     if (goal) snprintf(more, sizeof more, ", \"goal\": \"%s\"", goal);
     json_line(name, ours / yardstick, "x", more);
 }
