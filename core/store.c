@@ -120,6 +120,20 @@ int64_t eyot__store_due_ms(int64_t now_ms, const eyot_commit *c)
     return c->due_in_ms < INT64_MAX - now_ms ? now_ms + c->due_in_ms : INT64_MAX;
 }
 
+eyot_status eyot__store_judge_claim(const eyot_claim *c, const eyot_run_row *row, int64_t now_ms, eyot_error *e)
+{
+    if (!row && c->run.n) return eyot_error_set(e, EYOT_ENOTFOUND, "there is no run " EYOT__ID, EYOT__ID_ARGS(c->run));
+    if (!row)
+        return eyot_error_set(e, EYOT_ENOTFOUND, "no run of queue \"" EYOT__ID "\" is due", EYOT__ID_ARGS(c->queue));
+    if (row->status == EYOT_RUN_DONE)
+        return eyot_error_set(e, EYOT_EALREADY, "run " EYOT__ID " is done", EYOT__ID_ARGS(row->run));
+    bool held = row->owner.n && row->due_ms > now_ms, stolen = c->steal_epoch && c->steal_epoch == row->epoch;
+    if (held && !stolen)
+        return eyot_error_set(e, EYOT_EBUSY, "run " EYOT__ID " is held by " EYOT__ID, EYOT__ID_ARGS(row->run),
+                              EYOT__ID_ARGS(row->owner));
+    return EYOT_OK;
+}
+
 /* ---- the guard ------------------------------------------------------------------------------------------------- */
 
 static eyot_status enter(eyot_store *s, eyot_error *e)

@@ -43,6 +43,9 @@ eyot_status eyot__store_verdict(const eyot_run_row *row, const eyot_commit *c);
 /* The row's due_ms after a commit or creation at `now_ms`. Never overflows. */
 int64_t eyot__store_due_ms(int64_t now_ms, const eyot_commit *c);
 
+/* Whether a claim may have the run: OK, EALREADY (done), EBUSY (held, and not stolen). `row` NULL: ENOTFOUND. */
+eyot_status eyot__store_judge_claim(const eyot_claim *c, const eyot_run_row *row, int64_t now_ms, eyot_error *e);
+
 /* EINVAL also: an id that is none. */
 eyot_status eyot__store_create_run(eyot_store *s, const eyot_run_row *row, eyot_bytes graph_source,
                                    const eyot_commit *first, eyot_error *e);

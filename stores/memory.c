@@ -374,20 +374,6 @@ static run *next_due(const memory *m, eyot_bytes queue, int64_t now)
     return best;
 }
 
-/* Whether the claim may have r, NULL when there is none. */
-static eyot_status judge_claim(const eyot_claim *c, const run *r, int64_t now, eyot_error *e)
-{
-    if (!r && c->run.n) return no_run(c->run, e);
-    if (!r)
-        return eyot_error_set(e, EYOT_ENOTFOUND, "no run of queue \"" EYOT__ID "\" is due", EYOT__ID_ARGS(c->queue));
-    if (r->row.status == EYOT_RUN_DONE)
-        return eyot_error_set(e, EYOT_EALREADY, "run " EYOT__ID " is done", EYOT__ID_ARGS(r->in.key));
-    if (is_held(r, now) && (c->steal_epoch == 0 || c->steal_epoch != r->row.epoch))
-        return eyot_error_set(e, EYOT_EBUSY, "run " EYOT__ID " is held by " EYOT__ID, EYOT__ID_ARGS(r->in.key),
-                              EYOT__ID_ARGS(r->row.owner));
-    return EYOT_OK;
-}
-
 static eyot_status tell_row(const run *r, int64_t now, eyot_row_fn fn, void *arg)
 {
     eyot_run_row row = r->row;
@@ -401,7 +387,7 @@ static eyot_status memory_claim(void *self, const eyot_claim *c, eyot_row_fn fn,
     int64_t now = clock_ms();
     pthread_mutex_lock(&m->lock);
     run *r = c->run.n ? table_find(&m->runs, c->run) : next_due(m, c->queue, now);
-    eyot_status st = judge_claim(c, r, now, e);
+    eyot_status st = eyot__store_judge_claim(c, r ? &r->row : NULL, now, e);
     if (!st && !set_owner(r, c->owner)) st = no_memory(e);
     if (!st) {
         eyot_commit lease = {.lease_ms = c->lease_ms};
