@@ -54,6 +54,8 @@ struct eyot_copier {
     eyot_status (*diff)(const void *before, const void *after, void **update, eyot_error *e, void *user);
     /* Removes from *state what belongs to a single branch; called where branches meet. */
     eyot_status (*drop_local)(void **state, void *user);
+    /* True when drop_local would change something. NULL: it may. */
+    bool (*has_local)(const void *v, void *user);
     /* Adds a reducer to the graph's rules (*rules NULL at first), freed by rules_free. The graph then passes its rules, if
      * any, as `user` to every slot above. rules_text appends them as stable text for the fingerprint. EINVAL, ENOMEM. */
     eyot_status (*rule)(void **rules, const char *key, eyot_reducer reducer, uint64_t limit, eyot_error *e);

@@ -1,0 +1,725 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/branch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void eyot__frontier_init(eyot__frontier *f, const eyot_graph *g, bool keep_states, size_t activation_size, void *memory,
+                         size_t memory_len)
+{
+    memset(f, 0, sizeof *f);
+    f->graph = g;
+    f->shape = g->shape;
+    eyot__history_init(&f->history, g, keep_states);
+    eyot__slab_init(&f->activations, activation_size, memory, memory_len);
+    eyot__slab_init(&f->arrivals, sizeof(eyot__arrival), NULL, 0);
+    eyot__slab_init(&f->places, sizeof(eyot__place), NULL, 0);
+}
+
+static eyot_status no_memory(eyot_error *e) { return eyot_error_set(e, EYOT_ENOMEM, "out of memory"); }
+
+/* ---- arrivals -------------------------------------------------------------------------------------------------- */
+
+static void arrival_free(eyot__frontier *f, eyot__arrival *a)
+{
+    if (a->version) eyot__history_release(&f->history, a->version);
+    eyot__state_unref(a->state, &f->history);
+    eyot__stamp_unref(a->stamp);
+    eyot__path_unref(a->path);
+    eyot__slab_give(&f->arrivals, a);
+}
+
+static void arrivals_free(eyot__frontier *f, eyot__arrival *list)
+{
+    while (list) {
+        eyot__arrival *next = list->next;
+        arrival_free(f, list);
+        list = next;
+    }
+}
+
+static int arrival_compare(const eyot__arrival *a, const eyot__arrival *b)
+{
+    if (a->edge != b->edge) return a->edge < b->edge ? -1 : 1;
+    int c = eyot__stamp_compare(a->stamp, b->stamp);
+    if (!c) c = eyot__path_compare(a->path, b->path);
+    if (c) return c;
+    return a->index == b->index ? 0 : a->index < b->index ? -1 : 1;
+}
+
+/* Cuts the longest sorted run off the front of *list. */
+static eyot__arrival *cut_run(eyot__arrival **list)
+{
+    eyot__arrival *head = *list, *tail = head;
+    while (tail->next && arrival_compare(tail, tail->next) <= 0) tail = tail->next;
+    *list = tail->next;
+    tail->next = NULL;
+    return head;
+}
+
+static eyot__arrival *merge_runs(eyot__arrival *a, eyot__arrival *b)
+{
+    eyot__arrival *head = NULL, **link = &head;
+    while (a && b) {
+        eyot__arrival **least = arrival_compare(a, b) <= 0 ? &a : &b, *taken = *least;
+        *link = taken;
+        link = &taken->next;
+        *least = taken->next;
+    }
+    *link = a ? a : b;
+    return head;
+}
+
+/* Natural merge sort (Knuth, TAOCP 3, 5.2.4) on the list: branches mostly arrive in order, and then it is one pass. Runs
+ * wait in slots by size, as the digits of a binary counter. */
+static eyot__arrival *sort_arrivals(eyot__arrival *list)
+{
+    eyot__arrival *slots[48] = {0};
+    uint32_t top = 0;
+    while (list) {
+        eyot__arrival *run = cut_run(&list);
+        if (!list && !top) return run;
+        uint32_t i = 0;
+        for (; i < 47 && slots[i]; i++) {
+            run = merge_runs(slots[i], run);
+            slots[i] = NULL;
+        }
+        slots[i] = run;
+        if (i >= top) top = i + 1;
+    }
+    eyot__arrival *all = NULL;
+    for (uint32_t i = 0; i < top; i++)
+        if (slots[i]) all = all ? merge_runs(slots[i], all) : slots[i];
+    return all;
+}
+
+/* ---- groups ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t hash_place(uint32_t node, const eyot__stamp *stamp)
+{
+    uint64_t hash = (node + 1) * 0x9e3779b97f4a7c15u;
+    for (uint32_t i = 0; stamp && i < stamp->n; i++) {
+        hash ^= stamp->c[i] + (hash >> 31);
+        hash *= 0xbf58476d1ce4e5b9u;
+    }
+    return hash ^ hash >> 29;
+}
+
+static eyot__place *find_place(eyot__frontier *f, uint32_t node, const eyot__stamp *stamp)
+{
+    if (!stamp) return f->by_node ? f->by_node[node] : NULL;
+    if (!f->table) return NULL;
+    eyot__place *p = f->table[hash_place(node, stamp) & (f->table_size - 1)];
+    while (p && (p->node != node || eyot__stamp_compare(p->stamp, stamp) != 0)) p = p->hash_next;
+    return p;
+}
+
+static eyot_status grow_table(eyot__frontier *f)
+{
+    uint32_t size = f->table_size ? f->table_size * 2 : 16;
+    eyot__place **table = calloc(size, sizeof *table);
+    if (!table) return EYOT_ENOMEM;
+    for (uint32_t i = 0; i < f->table_size; i++) {
+        for (eyot__place *p = f->table[i]; p;) {
+            eyot__place *next = p->hash_next, **slot = &table[hash_place(p->node, p->stamp) & (size - 1)];
+            p->hash_next = *slot;
+            *slot = p;
+            p = next;
+        }
+    }
+    free(f->table);
+    f->table = table;
+    f->table_size = size;
+    return EYOT_OK;
+}
+
+static eyot_status index_place(eyot__frontier *f, eyot__place *p)
+{
+    if (!p->stamp) {
+        if (!f->by_node && !(f->by_node = calloc(f->shape->n_nodes, sizeof *f->by_node))) return EYOT_ENOMEM;
+        f->by_node[p->node] = p;
+        return EYOT_OK;
+    }
+    if (f->table_used >= f->table_size && grow_table(f)) return EYOT_ENOMEM;
+    if (!f->by_loop && !(f->by_loop = calloc(f->shape->n_loops, sizeof *f->by_loop))) return EYOT_ENOMEM;
+    eyot__place **slot = &f->table[hash_place(p->node, p->stamp) & (f->table_size - 1)];
+    p->hash_next = *slot;
+    *slot = p;
+    f->table_used++;
+    eyot__place **loop = &f->by_loop[f->shape->nodes[p->node].chain[0]];
+    p->loop_next = *loop;
+    if (*loop) (*loop)->loop_prev = p;
+    *loop = p;
+    return EYOT_OK;
+}
+
+static void unindex_place(eyot__frontier *f, eyot__place *p)
+{
+    if (!p->stamp) {
+        f->by_node[p->node] = NULL;
+        return;
+    }
+    eyot__place **slot = &f->table[hash_place(p->node, p->stamp) & (f->table_size - 1)];
+    while (*slot != p) slot = &(*slot)->hash_next;
+    *slot = p->hash_next;
+    f->table_used--;
+    if (p->loop_next) p->loop_next->loop_prev = p->loop_prev;
+    if (p->loop_prev)
+        p->loop_prev->loop_next = p->loop_next;
+    else
+        f->by_loop[f->shape->nodes[p->node].chain[0]] = p->loop_next;
+}
+
+/* The group at (node, stamp), made when there is none; NULL: no memory. */
+static eyot__place *need_place(eyot__frontier *f, uint32_t node, eyot__stamp *stamp)
+{
+    eyot__place *p = find_place(f, node, stamp);
+    if (p) return p;
+    p = eyot__slab_take(&f->places);
+    if (!p) return NULL;
+    *p = (eyot__place){.node = node, .stamp = eyot__stamp_ref(stamp)};
+    if (index_place(f, p)) {
+        eyot__stamp_unref(stamp);
+        eyot__slab_give(&f->places, p);
+        return NULL;
+    }
+    p->next = f->groups;
+    if (f->groups) f->groups->prev = p;
+    f->groups = p;
+    f->n_groups++;
+    return p;
+}
+
+static void test_later(eyot__frontier *f, eyot__place *p)
+{
+    if (p->testing) return;
+    p->testing = true;
+    p->test_next = f->tests;
+    f->tests = p;
+}
+
+static void unwatch(eyot__place *p)
+{
+    if (!p->watch) return;
+    if (p->watch_next) p->watch_next->watch_prev = p->watch_prev;
+    if (p->watch_prev)
+        p->watch_prev->watch_next = p->watch_next;
+    else
+        p->watch->watchers = p->watch_next;
+    p->watch = p->watch_prev = p->watch_next = NULL;
+}
+
+static void watch(eyot__place *p, eyot__place *group)
+{
+    p->watch = group;
+    p->watch_prev = NULL;
+    p->watch_next = group->watchers;
+    if (group->watchers) group->watchers->watch_prev = p;
+    group->watchers = p;
+}
+
+/* A group in which nothing is alive any more goes; the joins that watched it look for another one. A group on the list
+ * of tests goes when its turn comes. */
+static void drop_place(eyot__frontier *f, eyot__place *p)
+{
+    while (p->watchers) {
+        eyot__place *w = p->watchers;
+        unwatch(w);
+        test_later(f, w);
+    }
+    if (p->testing) return;
+    unwatch(p);
+    unindex_place(f, p);
+    if (p->next) p->next->prev = p->prev;
+    if (p->prev)
+        p->prev->next = p->next;
+    else
+        f->groups = p->next;
+    f->n_groups--;
+    eyot__stamp_unref(p->stamp);
+    eyot__slab_give(&f->places, p);
+}
+
+static bool alive(const eyot__place *p) { return p->live > 0 || p->n_waiting > 0; }
+
+/* ---- activations ----------------------------------------------------------------------------------------------- */
+
+static eyot_status join_group(eyot__frontier *f, eyot__activation *a)
+{
+    eyot__place *p = need_place(f, a->who.node, a->who.stamp);
+    if (!p) return EYOT_ENOMEM;
+    p->live++;
+    a->place = p;
+    return EYOT_OK;
+}
+
+static void leave_group(eyot__frontier *f, eyot__activation *a)
+{
+    eyot__place *p = a->place;
+    a->place = NULL;
+    if (p && --p->live == 0 && p->n_waiting == 0) drop_place(f, p);
+}
+
+static void queue_fired(eyot__frontier *f, eyot__activation *a)
+{
+    a->queue = NULL;
+    if (f->fired_last)
+        f->fired_last->queue = a;
+    else
+        f->fired = a;
+    f->fired_last = a;
+}
+
+/* Takes the references in who, the head on v and the state, also without memory. */
+static eyot_status activate(eyot__frontier *f, eyot__who who, eyot__version *v, eyot__state *state)
+{
+    eyot__activation *a = eyot__slab_take(&f->activations);
+    if (!a) {
+        eyot__who_clear(&who);
+        eyot__history_release(&f->history, v);
+        eyot__state_unref(state, &f->history);
+        return EYOT_ENOMEM;
+    }
+    *a = (eyot__activation){.next = f->live, .who = who, .version = v, .state = state};
+    if (f->live) f->live->prev = a;
+    f->live = a;
+    f->n_live++;
+    queue_fired(f, a);
+    return f->tracking ? join_group(f, a) : EYOT_OK;
+}
+
+static void retire(eyot__frontier *f, eyot__activation *a)
+{
+    if (a->next) a->next->prev = a->prev;
+    if (a->prev)
+        a->prev->next = a->next;
+    else
+        f->live = a->next;
+    f->n_live--;
+    leave_group(f, a);
+    if (a->version) eyot__history_release(&f->history, a->version);
+    eyot__state_unref(a->state, &f->history);
+    eyot__who_clear(&a->who);
+    eyot__slab_give(&f->activations, a);
+}
+
+static eyot_status start_tracking(eyot__frontier *f)
+{
+    f->tracking = true;
+    for (eyot__activation *a = f->live; a; a = a->next)
+        if (join_group(f, a)) return EYOT_ENOMEM;
+    return EYOT_OK;
+}
+
+/* ---- firing ---------------------------------------------------------------------------------------------------- */
+
+static const eyot__way *way_of(const eyot__frontier *f, uint32_t node, const eyot__stamp *stamp)
+{
+    const eyot__tnode *n = &f->shape->nodes[node];
+    return &n->ways[stamp ? eyot__stamp_z(stamp->c, n->depth) : 0];
+}
+
+static eyot_status fire(eyot__frontier *f, eyot__place *p, eyot_error *e)
+{
+    eyot__arrival *arrivals = sort_arrivals(p->waiting);
+    eyot__version *v;
+    eyot__state *state;
+    f->n_waiting -= p->n_waiting;
+    p->waiting = p->last = NULL;
+    p->n_waiting = 0;
+    unwatch(p);
+    eyot_status status = eyot__history_join(&f->history, arrivals, &v, &state, e);
+    arrivals_free(f, arrivals);
+    if (status) return status;
+    eyot__who who = {.node = p->node, .stamp = eyot__stamp_ref(p->stamp)};
+    if (way_of(f, p->node, p->stamp)->meets) status = eyot__history_drop_local(&f->history, &v, &state, e);
+    eyot_status fired = activate(f, who, v, state);
+    if (p->live == 0) drop_place(f, p);
+    return status ? status : fired ? no_memory(e) : EYOT_OK;
+}
+
+enum { CONE = 1024 }; /* places that are looked through one by one; a larger cone is no better than all groups */
+
+static bool blocks(eyot__frontier *f, const eyot__place *q, const eyot__place *p, bool *failed)
+{
+    return q != p && alive(q) &&
+           eyot__topology_can_reach(f->shape, q->node, eyot__stamp_counters(q->stamp), p->node,
+                                    eyot__stamp_counters(p->stamp), failed);
+}
+
+/* A group that can still reach the join at p; NULL: none. */
+static eyot__place *find_blocker(eyot__frontier *f, const eyot__place *p, bool *failed)
+{
+    const uint32_t *cone = NULL;
+    uint32_t n = p->stamp ? EYOT__UNCOUNTED : eyot__topology_cone(f->shape, p->node, CONE, &cone);
+    if (n == EYOT__UNCOUNTED) {
+        for (eyot__place *q = f->groups; q; q = q->next)
+            if (blocks(f, q, p, failed)) return q;
+        return NULL;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (cone[i] < f->shape->n_nodes) {
+            eyot__place *q = find_place(f, cone[i], NULL);
+            if (q && alive(q)) return q;
+            continue;
+        }
+        for (eyot__place *q = f->by_loop ? f->by_loop[cone[i] - f->shape->n_nodes] : NULL; q; q = q->loop_next)
+            if (alive(q)) return q;
+    }
+    return NULL;
+}
+
+static eyot_status test(eyot__frontier *f, eyot__place *p, eyot_error *e)
+{
+    bool counted = p->n_waiting >= way_of(f, p->node, p->stamp)->expected; /* an uncounted one expects UINT32_MAX */
+    bool alone = f->n_live == 0 && f->n_waiting == p->n_waiting;
+    if (counted || alone) return fire(f, p, e);
+    if (p->watch) return EYOT_OK;
+    bool failed = false;
+    if (!f->tracking && start_tracking(f)) return no_memory(e);
+    eyot__place *blocker = find_blocker(f, p, &failed);
+    if (failed) return no_memory(e);
+    if (!blocker) return fire(f, p, e);
+    watch(p, blocker);
+    return EYOT_OK;
+}
+
+eyot_status eyot__frontier_settle(eyot__frontier *f, eyot_error *e)
+{
+    eyot_status status = EYOT_OK;
+    while (f->tests && !status) {
+        eyot__place *p = f->tests;
+        f->tests = p->test_next;
+        p->testing = false;
+        if (p->n_waiting > 0)
+            status = test(f, p, e);
+        else if (p->live == 0)
+            drop_place(f, p);
+    }
+    return status;
+}
+
+/* ---- going along edges ----------------------------------------------------------------------------------------- */
+
+/* The stamp after an edge, or at a start (edge UINT32_MAX) the first iteration of every loop. */
+static eyot_status step(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from, eyot__stamp **to)
+{
+    uint64_t few[16], *counters = few;
+    uint32_t depth = f->shape->nodes[node].depth;
+    *to = NULL;
+    if (depth == 0) return EYOT_OK;
+    if (edge != UINT32_MAX && f->shape->edges[edge].same_stamp) {
+        *to = eyot__stamp_ref(from);
+        return EYOT_OK;
+    }
+    if (depth > 16 && !(counters = malloc(depth * sizeof *counters))) return EYOT_ENOMEM;
+    memset(counters, 0, depth * sizeof *counters);
+    if (edge != UINT32_MAX) eyot__topology_step(f->shape, edge, eyot__stamp_counters(from), counters);
+    *to = eyot__stamp_new(counters, depth);
+    if (counters != few) free(counters);
+    return *to ? EYOT_OK : EYOT_ENOMEM;
+}
+
+/* The path of a task that did not join: its branch's path, plus what tells apart all the ways it can have come here. */
+static eyot_status extend_path(const eyot__frontier *f, const eyot__arrival *a, uint32_t edge, bool sent, const eyot__way *way,
+                               eyot__path **out)
+{
+    eyot__path *p = eyot__path_ref(a->path);
+    uint32_t keep = edge == UINT32_MAX ? 0 : f->shape->edges[edge].keep;
+    if (a->stamp && a->stamp->n > keep) {
+        int64_t few[16], *left = few;
+        uint32_t n = a->stamp->n - keep;
+        if (n > 16 && !(left = malloc(n * sizeof *left))) {
+            eyot__path_unref(p);
+            return EYOT_ENOMEM;
+        }
+        for (uint32_t i = 0; i < n; i++) left[i] = (int64_t)a->stamp->c[keep + i];
+        p = eyot__path_add(p, EYOT__PART_LEFT, left, n);
+        if (left != few) free(left);
+        if (!p) return EYOT_ENOMEM;
+    }
+    int64_t index = (int64_t)a->index;
+    if (sent && !(p = eyot__path_add(p, EYOT__PART_SENT, &index, 1))) return EYOT_ENOMEM;
+    if (way->ways > 1 && !(p = eyot__path_add(p, EYOT__PART_EDGE, &a->edge, 1))) return EYOT_ENOMEM;
+    *out = p;
+    return EYOT_OK;
+}
+
+static eyot_status wait_at(eyot__frontier *f, uint32_t node, eyot__stamp *at, const eyot__arrival *a)
+{
+    eyot__place *p = need_place(f, node, at);
+    eyot__arrival *kept = p ? eyot__slab_take(&f->arrivals) : NULL;
+    if (!kept) return EYOT_ENOMEM;
+    *kept = *a;
+    kept->next = NULL;
+    kept->stamp = eyot__stamp_ref(a->stamp);
+    kept->path = eyot__path_ref(a->path);
+    if (p->last)
+        p->last->next = kept;
+    else
+        p->waiting = kept;
+    p->last = kept;
+    p->n_waiting++;
+    f->n_waiting++;
+    test_later(f, p);
+    return EYOT_OK;
+}
+
+/* A branch comes to a node over an edge (UINT32_MAX: as a start). Takes a's version and state, borrows its stamp and path. */
+static eyot_status arrive(eyot__frontier *f, uint32_t edge, uint32_t node, bool sent, eyot__arrival *a)
+{
+    const eyot__tnode *n = &f->shape->nodes[node];
+    eyot__who who = {.node = node};
+    eyot_status status = step(f, edge, node, a->stamp, &who.stamp);
+    if (!status) {
+        const eyot__way *way = way_of(f, node, who.stamp);
+        if (n->one_by_one) {
+            status = extend_path(f, a, edge, sent, way, &who.path);
+        } else if (way->expected != 1) {
+            status = wait_at(f, node, who.stamp, a);
+            eyot__stamp_unref(who.stamp);
+            if (!status) return EYOT_OK;
+            who.stamp = NULL;
+        }
+        if (!status) return activate(f, who, a->version, a->state);
+    }
+    eyot__stamp_unref(who.stamp);
+    eyot__history_release(&f->history, a->version);
+    eyot__state_unref(a->state, &f->history);
+    return status;
+}
+
+eyot_status eyot__frontier_start(eyot__frontier *f, eyot__state *state_take, eyot_error *e)
+{
+    eyot__version *v = f->history.root;
+    eyot_status status = EYOT_OK;
+    uint32_t n = f->shape->n_starts;
+    for (uint32_t i = 0; i < n && !status; i++) {
+        eyot__arrival a = {.version = v, .state = state_take, .edge = -1};
+        if (i + 1 < n) {
+            eyot__history_hold(&f->history, v, state_take);
+            eyot__state_ref(state_take);
+        }
+        status = arrive(f, UINT32_MAX, f->shape->starts[i], false, &a);
+        if (status && i + 1 < n) {
+            eyot__history_release(&f->history, v);
+            eyot__state_unref(state_take, &f->history);
+        }
+    }
+    return status ? no_memory(e) : eyot__frontier_settle(f, e);
+}
+
+/* Ends the branch: it takes part in the final join, ordered by (node, stamp, path). */
+static eyot_status end_branch(eyot__frontier *f, eyot__activation *a)
+{
+    eyot__arrival *end = eyot__slab_take(&f->arrivals);
+    if (!end) return EYOT_ENOMEM;
+    *end = (eyot__arrival){.next = f->ends, .version = a->version, .state = a->state, .edge = (int64_t)a->who.node};
+    end->stamp = a->who.stamp;
+    end->path = a->who.path;
+    a->version = NULL;
+    a->state = NULL;
+    a->who.stamp = NULL;
+    a->who.path = NULL;
+    f->ends = end;
+    f->n_ends++;
+    return EYOT_OK;
+}
+
+/* The branch of a for one taken edge: a share of its version and state, or for the last edge they themselves. */
+static eyot_status share(eyot__frontier *f, eyot__activation *a, bool last, void *item_take, int64_t index, eyot__arrival *out,
+                         eyot_error *e)
+{
+    eyot__history *h = &f->history;
+    out->version = a->version;
+    out->state = a->state;
+    if (last) {
+        a->version = NULL;
+        a->state = NULL;
+    } else {
+        eyot__history_hold(h, out->version, out->state);
+        eyot__state_ref(out->state);
+    }
+    if (!item_take) return EYOT_OK;
+    eyot_status status = eyot__state_apply(&out->state, item_take, h, e);
+    if (status)
+        h->copier->free(item_take, h->user);
+    else if ((status = eyot__history_extend(h, &out->version, item_take, &a->who, index)) != EYOT_OK)
+        no_memory(e);
+    if (!status) return EYOT_OK;
+    eyot__history_release(h, out->version);
+    eyot__state_unref(out->state, h);
+    return status;
+}
+
+static eyot_status go_along(eyot__frontier *f, eyot__activation *a, const eyot__taken *taken, size_t n, eyot_error *e)
+{
+    eyot_status status = EYOT_OK;
+    uint64_t index = 0;
+    for (size_t i = 0; i < n; i++) {
+        const eyot__tedge *edge = &f->shape->edges[taken[i].edge];
+        index = i > 0 && taken[i - 1].edge == taken[i].edge ? index + 1 : 0;
+        if (status) { /* only what is still owned must go */
+            if (taken[i].item) f->history.copier->free(taken[i].item, f->history.user);
+            continue;
+        }
+        eyot__arrival to = {.stamp = a->who.stamp, .path = a->who.path, .edge = edge->in_index, .index = index};
+        status = share(f, a, i + 1 == n, taken[i].item, (int64_t)index, &to, e);
+        if (!status && arrive(f, taken[i].edge, edge->to, taken[i].item != NULL, &to)) status = no_memory(e);
+    }
+    return status;
+}
+
+/* The branch is alone and goes one plain way: it moves without being looked for by anyone. */
+static eyot_status move(eyot__frontier *f, eyot__activation *a, uint32_t edge, eyot_error *e)
+{
+    const eyot__tedge *te = &f->shape->edges[edge];
+    const eyot__tnode *to = &f->shape->nodes[te->to];
+    leave_group(f, a);
+    f->tracking = false;
+    eyot__who who = {.node = te->to};
+    if (step(f, edge, te->to, a->who.stamp, &who.stamp)) return no_memory(e);
+    const eyot__way *way = way_of(f, te->to, who.stamp);
+    eyot_status status = EYOT_OK;
+    if (to->one_by_one) {
+        eyot__arrival from = {.stamp = a->who.stamp, .path = a->who.path, .edge = te->in_index};
+        if (extend_path(f, &from, edge, false, way, &who.path)) status = no_memory(e);
+    } else if (way->meets) {
+        status = eyot__history_drop_local(&f->history, &a->version, &a->state, e);
+    }
+    eyot__who_clear(&a->who);
+    a->who = who;
+    if (status) return status;
+    queue_fired(f, a);
+    return f->tests ? eyot__frontier_settle(f, e) : EYOT_OK;
+}
+
+eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *update_take, const eyot__taken *taken,
+                                  size_t n_taken, eyot_error *e)
+{
+    eyot_status status = EYOT_OK;
+    if (update_take && eyot__history_extend(&f->history, &a->version, update_take, &a->who, -1)) status = no_memory(e);
+    if (!status && n_taken == 1 && f->n_live == 1 && f->n_waiting == 0 && !taken[0].item)
+        return move(f, a, taken[0].edge, e);
+    if (status) {
+        for (size_t i = 0; i < n_taken; i++)
+            if (taken[i].item) f->history.copier->free(taken[i].item, f->history.user);
+    } else if (n_taken == 0) {
+        if (end_branch(f, a)) status = no_memory(e);
+    } else {
+        status = go_along(f, a, taken, n_taken, e);
+    }
+    retire(f, a);
+    return status ? status : eyot__frontier_settle(f, e);
+}
+
+eyot_status eyot__frontier_result(eyot__frontier *f, eyot__state **state, eyot_error *e)
+{
+    eyot__arrival *ends = sort_arrivals(f->ends);
+    eyot__version *v;
+    f->ends = NULL;
+    f->n_ends = 0;
+    *state = NULL;
+    eyot_status status = eyot__history_join(&f->history, ends, &v, state, e);
+    arrivals_free(f, ends);
+    if (status) return status;
+    status = eyot__history_drop_local(&f->history, &v, state, e);
+    eyot__history_release(&f->history, v);
+    if (status) {
+        eyot__state_unref(*state, &f->history);
+        *state = NULL;
+    }
+    return status;
+}
+
+/* ---- rebuilding ------------------------------------------------------------------------------------------------ */
+
+eyot_status eyot__frontier_put_task(eyot__frontier *f, eyot__who who, eyot__version *v, eyot__state *state)
+{
+    return activate(f, who, v, state);
+}
+
+eyot_status eyot__frontier_put_waiting(eyot__frontier *f, uint32_t node, eyot__stamp *at, eyot__arrival arrival)
+{
+    eyot_status status = wait_at(f, node, at, &arrival);
+    eyot__stamp_unref(at);
+    eyot__stamp_unref(arrival.stamp);
+    eyot__path_unref(arrival.path);
+    if (status) {
+        eyot__history_release(&f->history, arrival.version);
+        eyot__state_unref(arrival.state, &f->history);
+    }
+    return status;
+}
+
+eyot_status eyot__frontier_put_end(eyot__frontier *f, eyot__arrival arrival)
+{
+    eyot__arrival *end = eyot__slab_take(&f->arrivals);
+    if (!end) {
+        eyot__history_release(&f->history, arrival.version);
+        eyot__state_unref(arrival.state, &f->history);
+        eyot__stamp_unref(arrival.stamp);
+        eyot__path_unref(arrival.path);
+        return EYOT_ENOMEM;
+    }
+    *end = arrival;
+    end->next = f->ends;
+    f->ends = end;
+    f->n_ends++;
+    return EYOT_OK;
+}
+
+eyot_status eyot__frontier_end_all(eyot__frontier *f)
+{
+    f->fired = f->fired_last = NULL;
+    f->tests = NULL;
+    while (f->live) {
+        if (end_branch(f, f->live)) return EYOT_ENOMEM;
+        retire(f, f->live);
+    }
+    for (eyot__place *p = f->groups; p; p = p->next) {
+        while (p->waiting) { /* ordered as if the branch had ended where it waits */
+            eyot__arrival *a = p->waiting;
+            p->waiting = a->next;
+            a->edge = (int64_t)p->node;
+            a->next = f->ends;
+            f->ends = a;
+            f->n_ends++;
+        }
+        f->n_waiting -= p->n_waiting;
+        p->n_waiting = 0;
+        p->last = NULL;
+    }
+    return EYOT_OK;
+}
+
+void eyot__frontier_clear(eyot__frontier *f)
+{
+    f->tests = NULL;
+    f->fired = f->fired_last = NULL;
+    arrivals_free(f, f->ends);
+    f->ends = NULL;
+    for (eyot__place *p = f->groups; p; p = p->next) {
+        arrivals_free(f, p->waiting);
+        p->waiting = p->last = NULL;
+        p->watch = NULL;
+        p->testing = false;
+        eyot__stamp_unref(p->stamp);
+    }
+    for (eyot__activation *a = f->live; a; a = a->next) {
+        if (a->version) eyot__history_release(&f->history, a->version);
+        eyot__state_unref(a->state, &f->history);
+        eyot__who_clear(&a->who);
+    }
+    f->live = NULL;
+    f->groups = NULL;
+    eyot__history_clear(&f->history);
+    free(f->by_node);
+    free(f->table);
+    free(f->by_loop);
+    f->by_node = f->table = f->by_loop = NULL;
+    eyot__slab_clear(&f->activations);
+    eyot__slab_clear(&f->arrivals);
+    eyot__slab_clear(&f->places);
+}

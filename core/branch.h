@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* The frontier of a run: its live branches, where they wait, and when a join fires. Pure; the run's lock guards it.
+ *
+ * A join (node, stamp) fires when no live branch other than those waiting there can still reach it. Three ways to know,
+ * cheapest first: nothing else is alive; every in-edge that can lead there has brought its branch (counted); or a search
+ * for a group of live branches that can still reach it. The join then watches that ONE group, as a SAT solver watches a
+ * literal (Moskewicz et al., Chaff, 2001), and is tested again only when the group is gone: what cannot reach it has no
+ * descendant that can. Groups are only kept track of once a join needs such a search. */
+#ifndef EYOT_CORE_BRANCH_H
+#define EYOT_CORE_BRANCH_H
+
+#include "core/history.h"
+
+/* A fired task: one execution of a node for one branch. Lies at the beginning of a bigger object of the owner's. */
+typedef struct eyot__activation {
+    struct eyot__activation *prev, *next; /* all live ones */
+    struct eyot__activation *queue;       /* the fired ones; then the owner's */
+    struct eyot__place *place;            /* its group, when groups are kept track of */
+    eyot__who who;
+    eyot__version *version;
+    eyot__state *state;
+} eyot__activation;
+
+/* A group: everything alive at one (node, stamp). */
+typedef struct eyot__place {
+    struct eyot__place *prev, *next;           /* all groups */
+    struct eyot__place *hash_next;
+    struct eyot__place *loop_prev, *loop_next; /* those inside one outermost loop */
+    struct eyot__place *watch;                 /* the group this join waits for */
+    struct eyot__place *watch_prev, *watch_next;
+    struct eyot__place *watchers;              /* joins that wait for this group */
+    struct eyot__place *test_next;
+    eyot__arrival *waiting, *last;
+    eyot__stamp *stamp;
+    uint32_t node;
+    uint32_t live;      /* activations here; only when groups are kept track of */
+    uint32_t n_waiting;
+    bool testing;       /* is on the list of joins to be tested */
+} eyot__place;
+
+/* One out-edge that a task takes. */
+typedef struct eyot__taken {
+    uint32_t edge;
+    void *item; /* NULL: a plain edge. Otherwise one branch with this first update; numbered per edge in order */
+} eyot__taken;
+
+typedef struct eyot__frontier {
+    const eyot_graph *graph;
+    const eyot__topology *shape;
+    eyot__history history;
+    eyot__slab activations, arrivals, places;
+    eyot__activation *live;
+    uint64_t n_live, n_waiting, n_ends; /* activations; branches that wait; branches that have ended */
+    eyot__activation *fired, *fired_last;
+    eyot__arrival *ends;
+    eyot__place *groups;
+    uint64_t n_groups;
+    eyot__place **by_node;  /* outside loops there is one group per node: [nodes], when first needed */
+    eyot__place **table;    /* inside loops by (node, stamp) */
+    uint32_t table_size, table_used;
+    eyot__place **by_loop;  /* [loops]: groups inside an outermost loop */
+    eyot__place *tests;
+    bool tracking;
+} eyot__frontier;
+
+/* `memory` (may be NULL) serves the first activations, each of activation_size bytes; the rest of an object beyond its
+ * eyot__activation is not initialised. */
+void eyot__frontier_init(eyot__frontier *f, const eyot_graph *g, bool keep_states, size_t activation_size, void *memory,
+                         size_t memory_len);
+void eyot__frontier_clear(eyot__frontier *f);
+
+/* One branch at each start of the graph; takes the state. Everything below yields fired tasks in f->fired, oldest first.
+ * After an error the frontier can only be cleared. ENOMEM; what the copier and joins return. */
+eyot_status eyot__frontier_start(eyot__frontier *f, eyot__state *state_take, eyot_error *e);
+
+/* The task is done: its update (NULL: none; already applied to its state) enters the history, its branch goes along the
+ * edges taken, or ends when there is none. Takes the update, the items and the activation. */
+eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *update_take, const eyot__taken *taken,
+                                  size_t n_taken, eyot_error *e);
+
+/* Takes the oldest fired task from the list; NULL: none. */
+static inline eyot__activation *eyot__frontier_next(eyot__frontier *f)
+{
+    eyot__activation *a = f->fired;
+    if (a && !(f->fired = a->queue)) f->fired_last = NULL;
+    return a;
+}
+
+/* The join of all branches that have ended, by (node, stamp, path); the frontier has none left afterwards. */
+eyot_status eyot__frontier_result(eyot__frontier *f, eyot__state **state, eyot_error *e);
+
+/* Counts every live branch as ended where it is, for those who only look. ENOMEM. */
+eyot_status eyot__frontier_end_all(eyot__frontier *f);
+
+/* For rebuilding one from a snapshot: what commit would have made. The references in who, stamp and path, the version's
+ * head and the state are taken. */
+eyot_status eyot__frontier_put_task(eyot__frontier *f, eyot__who who, eyot__version *v, eyot__state *state);
+eyot_status eyot__frontier_put_waiting(eyot__frontier *f, uint32_t node, eyot__stamp *at, eyot__arrival arrival);
+eyot_status eyot__frontier_put_end(eyot__frontier *f, eyot__arrival arrival);
+eyot_status eyot__frontier_settle(eyot__frontier *f, eyot_error *e); /* fires what can */
+
+#endif

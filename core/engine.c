@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/* Engines, and how runs begin, are waited for and freed. */
+#define _GNU_SOURCE /* getrandom */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/options.h"
+#include "core/record.h"
+#include "core/run.h"
+
+/* ---- engines --------------------------------------------------------------------------------------------------- */
+
+enum { LEASE_MS = 30000, LEASE_MIN_MS = 2000, MAX_STEPS = 1000000, MAX_BEHIND = 1024 };
+
+static void engine_free(eyot_engine *engine)
+{
+    free(engine->journal.commits);
+    free(engine->journal.runs);
+    pthread_mutex_destroy(&engine->journal.lock);
+    pthread_mutex_destroy(&engine->lock);
+    pthread_cond_destroy(&engine->work);
+    pthread_cond_destroy(&engine->beat);
+    free(engine);
+}
+
+static uint32_t default_threads(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 2 ? (uint32_t)(n - 1 < 1024 ? n - 1 : 1024) : 1;
+}
+
+eyot_status eyot_engine_new(eyot_engine **out, const eyot_engine_options *options, eyot_error *e)
+{
+    static _Atomic uint64_t engines;
+    eyot_engine_options o;
+    *out = NULL;
+    if (eyot__options_read(&o, sizeof o, options)) return eyot_error_set(e, EYOT_EINVAL, "engine options of another size");
+    if (o.lease_ms != 0 && o.lease_ms < LEASE_MIN_MS)
+        return eyot_error_set(e, EYOT_EINVAL, "lease_ms is %u; at least %d", o.lease_ms, LEASE_MIN_MS);
+    if (o.threads > 4096) return eyot_error_set(e, EYOT_EINVAL, "threads is %u; at most 4096", o.threads);
+    eyot_store_info info = {.max_body = SIZE_MAX / 4};
+    eyot_status status = o.store ? eyot_store_inform(o.store, &info, e) : EYOT_OK;
+    if (status) return status;
+    eyot_engine *engine = calloc(1, sizeof *engine);
+    if (!engine) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    engine->store = o.store;
+    engine->lease_ms = o.lease_ms ? o.lease_ms : LEASE_MS;
+    engine->max_body = info.max_body ? info.max_body : SIZE_MAX / 4;
+    engine->n_threads = o.threads ? o.threads : default_threads();
+    engine->forks = eyot__fork_count();
+    eyot__owner_self(engine->owner, sizeof engine->owner, atomic_fetch_add(&engines, 1) + 1);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_mutex_init(&engine->journal.lock, NULL);
+    pthread_cond_init(&engine->work, NULL);
+    pthread_cond_init(&engine->beat, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    status = eyot__pool_start(engine, e);
+    if (status) {
+        engine_free(engine);
+        return status;
+    }
+    *out = engine;
+    return EYOT_OK;
+}
+
+/* Cancels one run that still runs and waits for its end; false: there is none. */
+static bool end_one(eyot_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    eyot_run *r = engine->runs;
+    if (r) atomic_fetch_add(&r->pins, 1);
+    pthread_mutex_unlock(&engine->lock);
+    if (!r) return false;
+    eyot_run_cancel(r);
+    (void)eyot_run_wait(r, NULL);
+    eyot__run_unpin(r);
+    return true;
+}
+
+void eyot_engine_free(eyot_engine *engine)
+{
+    if (!engine) return;
+    while (end_one(engine)) {}
+    eyot__pool_stop(engine);
+    engine_free(engine);
+}
+
+/* ---- making runs ----------------------------------------------------------------------------------------------- */
+
+static eyot_status random_bytes(void *out, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t got = getrandom((char *)out + done, n - done, 0);
+        if (got < 0) return EYOT_EIO;
+        done += (size_t)got;
+    }
+    return EYOT_OK;
+}
+
+/* UUIDv7 (RFC 9562): milliseconds, then random bits. */
+static eyot_status make_id(char out[129])
+{
+    uint8_t b[16];
+    uint64_t ms = (uint64_t)eyot__wall_ms();
+    if (random_bytes(b, sizeof b)) return EYOT_EIO;
+    for (int i = 0; i < 6; i++) b[i] = (uint8_t)(ms >> (40 - 8 * i));
+    b[6] = (uint8_t)(0x70 | (b[6] & 0x0f));
+    b[8] = (uint8_t)(0x80 | (b[8] & 0x3f));
+    char *p = out;
+    for (int i = 0; i < 16; i++) p += sprintf(p, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
+    return EYOT_OK;
+}
+
+static void set_options(eyot_run *r, const eyot_run_options *o)
+{
+    r->strategy = o->strategy;
+    r->durability = o->durability;
+    r->max_parallel = o->max_parallel ? o->max_parallel : UINT32_MAX;
+    if (r->strategy == EYOT_SEQUENTIAL) r->max_parallel = 1;
+    r->max_steps = o->max_steps ? o->max_steps : MAX_STEPS;
+    r->flags = o->flags;
+    r->window = o->durability == EYOT_SYNC ? 0 : o->max_behind ? o->max_behind : MAX_BEHIND;
+    if (o->durability == EYOT_EXIT) r->window = UINT64_MAX / 2;
+}
+
+static eyot_status check_options(eyot_run_options *o, const eyot_run_options *options, const eyot_engine *engine,
+                                 const eyot_graph *g, eyot_error *e)
+{
+    if (eyot__options_read(o, sizeof *o, options)) return eyot_error_set(e, EYOT_EINVAL, "run options of another size");
+    if (!engine || !g) return eyot_error_set(e, EYOT_EINVAL, "a run needs an engine and a graph");
+    if (engine->forks != eyot__fork_count())
+        return eyot_error_set(e, EYOT_EFORKED, "the engine belongs to the parent process");
+    if (!g->frozen) return eyot_error_set(e, EYOT_EINVAL, "graph %s is not frozen", g->name);
+    if (o->strategy > EYOT_PARALLEL || o->durability > EYOT_EXIT || o->flags > EYOT_RUN_CHECK_INPUTS)
+        return eyot_error_set(e, EYOT_EINVAL, "a run option has an unknown value");
+    if (o->run_id && !eyot__run_id_valid(eyot__bytes(o->run_id, strlen(o->run_id))))
+        return eyot_error_set(e, EYOT_EINVAL, "run id \"%.140s\" is not [A-Za-z0-9][A-Za-z0-9._:-]{0,127}", o->run_id);
+    return EYOT_OK;
+}
+
+static eyot_run *run_new(eyot_engine *engine, const eyot_graph *g, const eyot_run_options *o)
+{
+    eyot_run *r = malloc(sizeof *r);
+    if (!r) return NULL;
+    memset(r, 0, offsetof(eyot_run, memory));
+    r->engine = engine;
+    r->graph = g;
+    r->stored = engine->store != NULL;
+    r->status = EYOT_RUN_RUNNING;
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->changed, NULL);
+    set_options(r, o);
+    eyot__frontier_init(&r->frontier, g, r->stored, sizeof(eyot_task), r->memory, sizeof r->memory);
+    return r;
+}
+
+void eyot__run_free_now(eyot_run *r)
+{
+    eyot__frontier *f = &r->frontier;
+    for (eyot__activation *a; (a = eyot__frontier_next(f));) eyot__task_init((eyot_task *)(void *)a, r);
+    for (eyot__activation *a = f->live; a; a = a->next) eyot__task_clear((eyot_task *)(void *)a);
+    eyot__state_unref(r->result, &f->history);
+    eyot__frontier_clear(f);
+    eyot__out_clear(&r->out);
+    eyot__out_clear(&r->flying);
+    free(r->heap);
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->changed);
+    free(r);
+}
+
+/* All fired tasks go to the queue of those that may start; the run is the engine's from now on. */
+static void launch(eyot_run *r, bool hand_out)
+{
+    pthread_mutex_lock(&r->lock);
+    eyot__pool_list(r->engine, r);
+    eyot__run_begin(r);
+    bool wait_for_none = hand_out && r->phase == EYOT__RUN_LIVE;
+    if (wait_for_none) eyot__pool_offer(r->engine, r);
+    if (r->out.n > 0) {
+        eyot__journal_submit(r);
+        eyot__pool_flush_soon(r->engine);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* The run's row and its first entry: a snapshot of the branches at the starts. */
+static eyot_status create_stored(eyot_run *r, eyot_error *e)
+{
+    eyot_engine *engine = r->engine;
+    const eyot_graph *g = r->graph;
+    if (random_bytes(r->token, sizeof r->token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
+    if (eyot__run_append_snapshot(r)) return eyot_error_set(e, EYOT_ENOMEM, "the first state could not be encoded");
+    if (r->out.n == 0)
+        return eyot_error_set(e, EYOT_ELIMIT, "the first state is larger than the store takes (%llu bytes)",
+                              (unsigned long long)engine->max_body);
+    eyot_run_row row = {.run = eyot__bytes(r->id, strlen(r->id)),
+                        .graph = eyot__bytes(g->name, strlen(g->name)),
+                        .fingerprint = eyot__bytes(g->fingerprint, 64),
+                        .owner = eyot__bytes(engine->owner, strlen(engine->owner)),
+                        .epoch = 1,
+                        .status = EYOT_RUN_RUNNING};
+    memcpy(row.token, r->token, sizeof row.token);
+    eyot_commit first;
+    eyot__journal_make(r, engine->lease_ms, &first);
+    r->epoch = first.epoch = 1;
+    eyot_status status = eyot__store_create_run(engine->store, &row, eyot__bytes(g->source, g->source_len), &first, e);
+    r->in_flight = false;
+    r->flying.n = 0;
+    eyot__buf_reset(&r->flying.bytes);
+    r->acked = r->seq;
+    return status;
+}
+
+static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
+                         const eyot_run_options *options, bool hand_out, eyot_error *e)
+{
+    eyot_run_options o;
+    *out = NULL;
+    if (!state_take) return eyot_error_set(e, EYOT_EINVAL, "a run needs a first state");
+    eyot_status status = check_options(&o, options, engine, g, e);
+    eyot_run *r = status ? NULL : run_new(engine, g, &o);
+    if (!r) {
+        if (g) g->copier->free(state_take, g->copier_user);
+        return status ? status : eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    }
+    eyot__state *state = eyot__state_new(state_take, &r->frontier.history);
+    if (!state) {
+        eyot__history_release(&r->frontier.history, r->frontier.history.root);
+        status = eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    } else {
+        status = eyot__frontier_start(&r->frontier, state, e);
+    }
+    if (!status && o.run_id) memcpy(r->id, o.run_id, strlen(o.run_id) + 1);
+    if (!status && r->stored && !o.run_id && make_id(r->id)) status = eyot_error_set(e, EYOT_EIO, "no random bytes");
+    if (!status && r->stored) status = create_stored(r, e);
+    if (status) {
+        eyot__run_free_now(r);
+        return status;
+    }
+    launch(r, hand_out);
+    *out = r;
+    return EYOT_OK;
+}
+
+eyot_status eyot_run_start(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
+                           const eyot_run_options *options, eyot_error *e)
+{
+    return begin(out, engine, g, state_take, options, true, e);
+}
+
+eyot_status eyot_run_sync(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
+                          const eyot_run_options *options, eyot_error *e)
+{
+    eyot_status status = begin(out, engine, g, state_take, options, false, e);
+    return status ? status : eyot_run_wait(*out, e);
+}
+
+/* ---- resuming -------------------------------------------------------------------------------------------------- */
+
+typedef struct claimed {
+    uint64_t epoch;
+    eyot_run_status status;
+    char fingerprint[65];
+    char owner[160];
+} claimed;
+
+static eyot_status see_row(void *arg, const eyot_run_row *row)
+{
+    claimed *c = arg;
+    c->epoch = row->epoch;
+    c->status = (eyot_run_status)row->status;
+    snprintf(c->fingerprint, sizeof c->fingerprint, "%.*s", (int)(row->fingerprint.n < 64 ? row->fingerprint.n : 64),
+             row->fingerprint.n ? (const char *)row->fingerprint.p : "");
+    snprintf(c->owner, sizeof c->owner, "%.*s", (int)(row->owner.n < 159 ? row->owner.n : 159),
+             row->owner.n ? (const char *)row->owner.p : "");
+    return EYOT_OK;
+}
+
+/* Claims the run; one whose owner is seen to be dead is taken over at once. */
+static eyot_status claim_run(eyot_run *r, claimed *row, eyot_error *e)
+{
+    eyot_engine *engine = r->engine;
+    eyot_claim claim = {.run = eyot__bytes(r->id, strlen(r->id)),
+                        .owner = eyot__bytes(engine->owner, strlen(engine->owner)),
+                        .lease_ms = engine->lease_ms};
+    if (random_bytes(claim.token, sizeof claim.token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
+    memcpy(r->token, claim.token, sizeof r->token);
+    eyot_error busy = {.status = EYOT_OK};
+    eyot_status status = eyot__store_claim(engine->store, &claim, see_row, row, &busy);
+    if (status == EYOT_EBUSY) {
+        eyot__owner_state owner = eyot__owner_look(engine->owner, eyot__bytes(row->owner, strlen(row->owner)));
+        if (owner == EYOT__OWNER_SELF && !eyot__pool_has(engine, r->id)) owner = EYOT__OWNER_DEAD;
+        if (owner == EYOT__OWNER_DEAD) {
+            claim.steal_epoch = row->epoch;
+            status = eyot__store_claim(engine->store, &claim, see_row, row, &busy);
+        }
+    }
+    r->epoch = row->epoch;
+    if (status && status != EYOT_EALREADY && e) *e = busy;
+    return status;
+}
+
+static void give_back(eyot_run *r)
+{
+    eyot_commit c = {.run = eyot__bytes(r->id, strlen(r->id)),
+                     .epoch = r->epoch,
+                     .head = r->acked,
+                     .status = (uint32_t)r->status,
+                     .due_in_ms = INT64_MAX};
+    memcpy(c.token, r->token, sizeof c.token);
+    (void)eyot__store_commit(r->engine->store, &c, 1, NULL);
+}
+
+static eyot_status rebuild_run(eyot_run *r, eyot_run_status before, eyot_error *e)
+{
+    eyot__rebuilt built;
+    eyot_status status = eyot__rebuild(&r->frontier, &built, r->engine->store, eyot__bytes(r->id, strlen(r->id)), e);
+    if (status) return status;
+    r->seq = r->acked = built.seq;
+    r->tail_bytes = built.tail_bytes;
+    r->snapshot_bytes = built.snapshot_bytes;
+    r->started = built.steps;
+    atomic_store(&r->steps, built.steps);
+    if (before != EYOT_RUN_DONE) return EYOT_OK;
+    r->status = EYOT_RUN_DONE;
+    r->phase = EYOT__RUN_ENDED;
+    r->stored = false;
+    return r->frontier.n_ends ? eyot__frontier_result(&r->frontier, &r->result, e)
+                              : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but none of its branches has ended", r->id);
+}
+
+eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const char *run_id,
+                            const eyot_run_options *options, eyot_error *e)
+{
+    eyot_run_options o;
+    *out = NULL;
+    eyot_status status = check_options(&o, options, engine, g, e);
+    if (status) return status;
+    if (!engine->store) return eyot_error_set(e, EYOT_EINVAL, "the engine has no store to resume from");
+    if (!run_id || !eyot__run_id_valid(eyot__bytes(run_id, strlen(run_id))))
+        return eyot_error_set(e, EYOT_EINVAL, "run id \"%.140s\" is none", run_id ? run_id : "(null)");
+    eyot_run *r = run_new(engine, g, &o);
+    if (!r) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    memcpy(r->id, run_id, strlen(run_id) + 1);
+    eyot__history_release(&r->frontier.history, r->frontier.history.root); /* rebuild puts the branches */
+    claimed row = {0};
+    status = claim_run(r, &row, e);
+    bool held = status == EYOT_OK;
+    if (status == EYOT_EALREADY) status = EYOT_OK;
+    if (!status && strcmp(row.fingerprint, g->fingerprint) != 0)
+        status = eyot_error_set(e, EYOT_ECHANGED, "run %s was made with another version of graph %s (%.12s, this one is %.12s)",
+                                r->id, g->name, row.fingerprint, g->fingerprint);
+    if (!status) status = rebuild_run(r, held ? EYOT_RUN_RUNNING : row.status, e);
+    if (status) {
+        r->status = EYOT_RUN_FAILED;
+        if (held) give_back(r);
+        eyot__run_free_now(r);
+        return status;
+    }
+    if (r->phase == EYOT__RUN_LIVE) launch(r, true);
+    *out = r;
+    return EYOT_OK;
+}
+
+/* ---- waiting, cancelling, looking, freeing --------------------------------------------------------------------- */
+
+eyot_status eyot_run_wait(eyot_run *run, eyot_error *e)
+{
+    pthread_mutex_lock(&run->lock);
+    while (run->phase != EYOT__RUN_ENDED) {
+        eyot__run_help(run);
+        if (run->phase == EYOT__RUN_ENDED) break;
+        run->sleepers++;
+        pthread_cond_wait(&run->changed, &run->lock);
+        run->sleepers--;
+    }
+    eyot_status status = run->status == EYOT_RUN_DONE ? EYOT_OK : run->error.status;
+    if (status && e) *e = run->error;
+    pthread_mutex_unlock(&run->lock);
+    return status;
+}
+
+void eyot_run_cancel(eyot_run *run)
+{
+    atomic_store(&run->cancelled, true);
+    pthread_mutex_lock(&run->lock);
+    if (run->phase == EYOT__RUN_LIVE) eyot__run_abandon_pending(run);
+    pthread_mutex_unlock(&run->lock);
+}
+
+const char *eyot_run_id(const eyot_run *run)
+{
+    eyot_run *r = (eyot_run *)(uintptr_t)run; /* an id is made for a run without a store when it is first asked for */
+    if (r->stored) return r->id;
+    pthread_mutex_lock(&r->lock);
+    if (!r->id[0] && make_id(r->id)) r->id[0] = 0;
+    pthread_mutex_unlock(&r->lock);
+    return r->id;
+}
+
+eyot_run_status eyot_run_status_of(const eyot_run *run)
+{
+    eyot_run *r = (eyot_run *)(uintptr_t)run;
+    pthread_mutex_lock(&r->lock);
+    eyot_run_status status = r->phase == EYOT__RUN_ENDED ? r->status : EYOT_RUN_RUNNING;
+    pthread_mutex_unlock(&r->lock);
+    return status;
+}
+
+uint64_t eyot_run_steps(const eyot_run *run) { return atomic_load(&((eyot_run *)(uintptr_t)run)->steps); }
+
+const void *eyot_run_state(const eyot_run *run)
+{
+    if (!run || eyot_run_status_of(run) != EYOT_RUN_DONE) return NULL;
+    return run->result->value;
+}
+
+void eyot_run_free(eyot_run *run)
+{
+    if (!run) return;
+    pthread_mutex_lock(&run->lock);
+    run->closing = true;
+    if (run->phase != EYOT__RUN_ENDED) {
+        atomic_store(&run->cancelled, true);
+        eyot__run_abandon_pending(run);
+        eyot_engine *engine = run->engine;
+        pthread_mutex_unlock(&run->lock);
+        if (run->stored) eyot__journal_flush(engine, NULL);
+        pthread_mutex_lock(&run->lock);
+    }
+    while (run->phase != EYOT__RUN_ENDED || run->helpers > 0 || run->journaled || run->in_flight ||
+           atomic_load(&run->pins) > 0)
+        pthread_cond_wait(&run->changed, &run->lock);
+    run->orphan = run->abandoned > 0;
+    bool now = !run->orphan;
+    pthread_mutex_unlock(&run->lock);
+    if (now) eyot__run_free_now(run);
+}

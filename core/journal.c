@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* Commits: whatever is pending when the store becomes free goes as one batch, over all runs and branches. There is no
+ * thread of its own for it: the one that comes first while nobody is at it flushes until nothing is left. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/hash.h"
+#include "core/record.h"
+#include "core/run.h"
+
+void eyot__out_clear(eyot__out *out)
+{
+    eyot__buf_clear(&out->bytes);
+    free(out->entries);
+    memset(out, 0, sizeof *out);
+}
+
+static void out_reset(eyot__out *out)
+{
+    eyot__buf_reset(&out->bytes);
+    out->n = 0;
+    out->snapshot_seq = 0;
+}
+
+eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, uint64_t step, const void *key, size_t key_len,
+                             const void *record, size_t len)
+{
+    eyot__out *out = &r->out;
+    if (out->n == out->cap) {
+        size_t cap = out->cap ? out->cap * 2 : 4;
+        eyot_entry *entries = realloc(out->entries, cap * sizeof *entries);
+        if (!entries) return EYOT_ENOMEM;
+        out->entries = entries;
+        out->cap = cap;
+    }
+    size_t at = out->bytes.len;
+    eyot_buf_add(&out->bytes, key, key_len);
+    eyot_buf_add(&out->bytes, record, len);
+    if (out->bytes.failed) {
+        eyot_status failed = out->bytes.failed;
+        out->bytes.len = at;
+        out->bytes.failed = EYOT_OK;
+        return failed;
+    }
+    eyot__record_seal(out->bytes.data + at + key_len, len, eyot__bytes(r->id, strlen(r->id)), ++r->seq);
+    out->entries[out->n++] = (eyot_entry){.seq = r->seq,
+                                          .step = step,
+                                          .kind = kind,
+                                          .key = {(const void *)(uintptr_t)at, key_len},
+                                          .body = {(const void *)(uintptr_t)(at + key_len), len}};
+    if (kind == EYOT_ENTRY_SNAPSHOT) {
+        out->snapshot_seq = r->seq;
+        r->snapshot_bytes = len;
+        r->tail_bytes = 0;
+    } else {
+        r->tail_bytes += len;
+    }
+    return EYOT_OK;
+}
+
+eyot_status eyot__run_append_snapshot(eyot_run *r)
+{
+    eyot_buf buf = EYOT__BUF_INIT;
+    uint64_t steps = atomic_load(&r->steps);
+    size_t at = eyot__record_begin(&buf, EYOT_ENTRY_SNAPSHOT, r->graph->copier->name);
+    eyot__entry_put_snapshot(&buf, &r->frontier, steps);
+    eyot__record_end(&buf, at);
+    eyot_status status = buf.failed;
+    if (!status && r->engine && buf.len > r->engine->max_body) {
+        /* Not written: the tail goes on growing, and nothing is lost. Asked again when it has doubled. */
+        r->snapshot_bytes = r->tail_bytes + buf.len;
+        r->tail_bytes = 0;
+    } else if (!status) {
+        status = eyot__run_append(r, EYOT_ENTRY_SNAPSHOT, steps, NULL, 0, buf.data, buf.len);
+    }
+    eyot__buf_clear(&buf);
+    return status;
+}
+
+void eyot__journal_submit(eyot_run *r)
+{
+    if (r->journaled || r->in_flight || r->lost) return; /* an acknowledgement submits what came meanwhile */
+    eyot__journal *j = &r->engine->journal;
+    r->journaled = true;
+    r->journal_next = NULL;
+    pthread_mutex_lock(&j->lock);
+    if (j->last)
+        j->last->journal_next = r;
+    else
+        j->first = r;
+    j->last = r;
+    pthread_mutex_unlock(&j->lock);
+}
+
+static uint32_t commit_crc(const eyot_commit *c)
+{
+    uint32_t crc = eyot__crc32c(0, &c->head, sizeof c->head);
+    for (size_t i = 0; i < c->n_entries; i++) crc = eyot__crc32c(crc, c->entries[i].body.p, c->entries[i].body.n);
+    return crc ? crc : 1;
+}
+
+void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
+{
+    eyot__out filled = r->out;
+    r->out = r->flying;
+    r->flying = filled;
+    r->journaled = false;
+    r->in_flight = true;
+    eyot__out *out = &r->flying;
+    for (size_t i = 0; i < out->n; i++) {
+        eyot_entry *e = &out->entries[i];
+        e->key.p = out->bytes.data + (uintptr_t)e->key.p;
+        e->body.p = out->bytes.data + (uintptr_t)e->body.p;
+    }
+    /* The end goes with the last entry: whatever comes before it is in this commit or stored already. */
+    bool ending = r->phase == EYOT__RUN_ENDING && out->n > 0 && out->entries[out->n - 1].seq == r->seq;
+    *c = (eyot_commit){.run = eyot__bytes(r->id, strlen(r->id)),
+                       .epoch = r->epoch,
+                       .head = r->acked,
+                       .entries = out->entries,
+                       .n_entries = out->n,
+                       .status = ending ? (uint32_t)r->status : EYOT_RUN_RUNNING,
+                       .lease_ms = ending ? 0 : lease_ms,
+                       .due_in_ms = INT64_MAX,
+                       .snapshot_seq = out->snapshot_seq};
+    memcpy(c->token, r->token, sizeof c->token);
+    c->crc = out->n ? commit_crc(c) : 0;
+}
+
+/* Takes up to all runs of the queue. Journal lock held on entry and exit. */
+static size_t take_queue(eyot_engine *engine)
+{
+    eyot__journal *j = &engine->journal;
+    size_t n = 0;
+    while (j->first) {
+        if (n == j->cap) {
+            size_t cap = j->cap ? j->cap * 2 : 16;
+            eyot_commit *commits = realloc(j->commits, cap * sizeof *commits);
+            if (commits) j->commits = commits;
+            eyot_run **runs = commits ? realloc(j->runs, cap * sizeof *runs) : NULL;
+            if (!runs) return n; /* the rest goes with the next batch */
+            j->runs = runs;
+            j->cap = cap;
+        }
+        j->runs[n] = j->first;
+        j->first = j->runs[n]->journal_next;
+        if (!j->first) j->last = NULL;
+        n++;
+    }
+    return n;
+}
+
+static void deliver(eyot_engine *engine, size_t n, eyot_status status, const eyot_error *e, const eyot_run *mine)
+{
+    eyot__journal *j = &engine->journal;
+    for (size_t i = 0; i < n; i++) {
+        eyot_run *r = j->runs[i];
+        const eyot_commit *c = &j->commits[i];
+        eyot_error own = *e;
+        eyot_status result = status ? status : c->result;
+        uint64_t seq = c->head + c->n_entries;
+        pthread_mutex_lock(&r->lock);
+        if (!status && result && result != EYOT_EALREADY)
+            eyot_error_set(&own, result, "run %s: %s", r->id, eyot_status_text(result));
+        out_reset(&r->flying);
+        eyot__run_acked(r, result, seq, &own, r == mine);
+        pthread_mutex_unlock(&r->lock);
+    }
+}
+
+/* Memory for a single commit is needed even when there is none for a batch. */
+static bool flush_batch(eyot_engine *engine, const eyot_run *mine)
+{
+    eyot__journal *j = &engine->journal;
+    size_t n = take_queue(engine);
+    if (n == 0) return false;
+    bool more = j->first != NULL;
+    pthread_mutex_unlock(&j->lock);
+    for (size_t i = 0; i < n; i++) {
+        pthread_mutex_lock(&j->runs[i]->lock);
+        eyot__journal_make(j->runs[i], engine->lease_ms, &j->commits[i]);
+        pthread_mutex_unlock(&j->runs[i]->lock);
+    }
+    eyot_error e = {.status = EYOT_OK};
+    eyot_status status = eyot__store_commit(engine->store, j->commits, n, &e);
+    deliver(engine, n, status, &e, more ? NULL : mine);
+    pthread_mutex_lock(&j->lock);
+    return true;
+}
+
+void eyot__journal_flush(eyot_engine *engine, const eyot_run *mine)
+{
+    eyot__journal *j = &engine->journal;
+    pthread_mutex_lock(&j->lock);
+    if (!j->flushing) {
+        j->flushing = true;
+        while (j->first && flush_batch(engine, mine)) {}
+        j->flushing = false;
+    }
+    pthread_mutex_unlock(&j->lock);
+}

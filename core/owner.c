@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Who holds a run: "boot/namespace/pid/start/engine". On the same machine, in the same pid namespace, a dead owner is seen
+ * at once, so that going on after a SIGKILL never waits for a lease; the store's fence guards it anyway. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+
+#include "core/run.h"
+
+static bool read_file(const char *path, char *out, size_t cap)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = read(fd, out, cap - 1);
+    close(fd);
+    if (n <= 0) return false;
+    out[n] = 0;
+    return true;
+}
+
+/* Field 22 of /proc/PID/stat (proc(5)): when the process started, in ticks since boot. The name in field 2 may hold
+ * anything, so counting begins after its last parenthesis. */
+static bool start_of(long long pid, unsigned long long *start)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%lld/stat", pid);
+    if (!read_file(path, text, sizeof text)) return false;
+    char *p = strrchr(text, ')');
+    for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
+    return p && sscanf(p, " %llu", start) == 1;
+}
+
+void eyot__owner_self(char *out, size_t cap, uint64_t engine_number)
+{
+    char boot[64] = "?", space[64] = "?";
+    unsigned long long start = 0;
+    long long pid = (long long)getpid();
+    if (read_file("/proc/sys/kernel/random/boot_id", boot, sizeof boot)) boot[strcspn(boot, "\n")] = 0;
+    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
+    if (n > 0) space[n] = 0;
+    (void)start_of(pid, &start);
+    snprintf(out, cap, "%s/%s/%lld/%llu/%llu", boot, space, pid, start, (unsigned long long)engine_number);
+}
+
+/* The length of the part of an owner up to its n-th slash; 0: it has fewer. */
+static size_t upto_slash(const char *text, int n)
+{
+    const char *p = text - 1;
+    for (; p && n > 0; n--) p = strchr(p + 1, '/');
+    return p ? (size_t)(p - text) : 0;
+}
+
+eyot__owner_state eyot__owner_look(const char *self, eyot_bytes owner)
+{
+    char other[160];
+    if (owner.n == 0 || owner.n >= sizeof other) return EYOT__OWNER_UNKNOWN;
+    memcpy(other, owner.p, owner.n);
+    other[owner.n] = 0;
+    if (strcmp(self, other) == 0) return EYOT__OWNER_SELF;
+    size_t host = upto_slash(self, 2);
+    if (host == 0 || host != upto_slash(other, 2) || memcmp(self, other, host) != 0 || self[0] == '?')
+        return EYOT__OWNER_UNKNOWN;
+    long long pid;
+    unsigned long long start, now;
+    if (sscanf(other + host, "/%lld/%llu/", &pid, &start) != 2 || pid <= 0) return EYOT__OWNER_UNKNOWN;
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return EYOT__OWNER_DEAD;
+    if (start_of(pid, &now) && now != start) return EYOT__OWNER_DEAD;
+    return EYOT__OWNER_ALIVE;
+}

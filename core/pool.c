@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* Worker threads, the queue of runs that have tasks to hand out, and the keeper that renews leases. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/run.h"
+
+/* ---- lists; engine lock ---------------------------------------------------------------------------------------- */
+
+static void queue_remove(eyot_engine *engine, eyot_run *r)
+{
+    if (!r->offered) return;
+    r->offered = false;
+    if (r->queue_prev)
+        r->queue_prev->queue_next = r->queue_next;
+    else
+        engine->queue = r->queue_next;
+    if (r->queue_next)
+        r->queue_next->queue_prev = r->queue_prev;
+    else
+        engine->queue_last = r->queue_prev;
+}
+
+void eyot__pool_offer(eyot_engine *engine, eyot_run *r)
+{
+    pthread_mutex_lock(&engine->lock);
+    if (!r->offered) {
+        r->offered = true;
+        r->queue_next = NULL;
+        r->queue_prev = engine->queue_last;
+        if (engine->queue_last)
+            engine->queue_last->queue_next = r;
+        else
+            engine->queue = r;
+        engine->queue_last = r;
+        if (engine->idle > 0) pthread_cond_signal(&engine->work);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+void eyot__pool_list(eyot_engine *engine, eyot_run *r)
+{
+    pthread_mutex_lock(&engine->lock);
+    r->list_prev = NULL;
+    r->list_next = engine->runs;
+    if (engine->runs) engine->runs->list_prev = r;
+    engine->runs = r;
+    pthread_mutex_unlock(&engine->lock);
+    r->listed = true;
+}
+
+void eyot__pool_withdraw(eyot_engine *engine, eyot_run *r)
+{
+    pthread_mutex_lock(&engine->lock);
+    queue_remove(engine, r);
+    if (r->list_prev)
+        r->list_prev->list_next = r->list_next;
+    else
+        engine->runs = r->list_next;
+    if (r->list_next) r->list_next->list_prev = r->list_prev;
+    pthread_mutex_unlock(&engine->lock);
+    r->listed = false;
+}
+
+bool eyot__pool_has(eyot_engine *engine, const char *run_id)
+{
+    pthread_mutex_lock(&engine->lock);
+    eyot_run *r = engine->runs;
+    while (r && !(r->stored && strcmp(r->id, run_id) == 0)) r = r->list_next;
+    pthread_mutex_unlock(&engine->lock);
+    return r != NULL;
+}
+
+void eyot__pool_flush_soon(eyot_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    engine->flush_wanted = true;
+    if (engine->idle > 0) pthread_cond_signal(&engine->work);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+/* ---- workers --------------------------------------------------------------------------------------------------- */
+
+static void help_one(eyot_engine *engine)
+{
+    eyot_run *r = engine->queue;
+    queue_remove(engine, r);
+    atomic_fetch_add(&r->pins, 1);
+    pthread_mutex_unlock(&engine->lock);
+    pthread_mutex_lock(&r->lock);
+    eyot__run_help(r);
+    pthread_mutex_unlock(&r->lock);
+    eyot__run_unpin(r);
+    pthread_mutex_lock(&engine->lock);
+}
+
+static void *work(void *arg)
+{
+    eyot_engine *engine = arg;
+    pthread_mutex_lock(&engine->lock);
+    while (!engine->stopping) {
+        if (engine->flush_wanted) {
+            engine->flush_wanted = false;
+            if (engine->queue && engine->idle > 0) pthread_cond_signal(&engine->work);
+            pthread_mutex_unlock(&engine->lock);
+            eyot__journal_flush(engine, NULL);
+            pthread_mutex_lock(&engine->lock);
+        } else if (engine->queue) {
+            if (engine->queue != engine->queue_last && engine->idle > 0) pthread_cond_signal(&engine->work);
+            help_one(engine);
+        } else {
+            engine->idle++;
+            pthread_cond_wait(&engine->work, &engine->lock);
+            engine->idle--;
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return NULL;
+}
+
+/* ---- the keeper ------------------------------------------------------------------------------------------------ */
+
+/* Every stored run gets a sign of life. A run whose commits have renewed its lease anyway gets one too: it is one row in
+ * a batch that is written once in a third of a lease. */
+static void renew_leases(eyot_engine *engine)
+{
+    size_t n = 0;
+    for (eyot_run *r = engine->runs; r; r = r->list_next) n++;
+    eyot_run **runs = n ? malloc(n * sizeof(eyot_run *)) : NULL;
+    if (!runs) return; /* without memory, the next beat comes well within the lease */
+    n = 0;
+    for (eyot_run *r = engine->runs; r; r = r->list_next) {
+        if (!r->stored) continue;
+        atomic_fetch_add(&r->pins, 1);
+        runs[n++] = r;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    for (size_t i = 0; i < n; i++) {
+        pthread_mutex_lock(&runs[i]->lock);
+        if (runs[i]->phase == EYOT__RUN_LIVE) eyot__journal_submit(runs[i]);
+        pthread_mutex_unlock(&runs[i]->lock);
+        eyot__run_unpin(runs[i]);
+    }
+    free(runs);
+    eyot__journal_flush(engine, NULL);
+    pthread_mutex_lock(&engine->lock);
+}
+
+static void *keep(void *arg)
+{
+    eyot_engine *engine = arg;
+    pthread_mutex_lock(&engine->lock);
+    while (!engine->stopping) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)engine->lease_ms * 1000000u / 3;
+        until.tv_sec += (time_t)(ns / 1000000000u);
+        until.tv_nsec = (long)(ns % 1000000000u);
+        if (pthread_cond_timedwait(&engine->beat, &engine->lock, &until) != ETIMEDOUT) continue;
+        renew_leases(engine);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return NULL;
+}
+
+/* ---- starting and stopping ------------------------------------------------------------------------------------- */
+
+/* The host's signals are for the host's threads. */
+static int start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(thread, NULL, fn, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
+eyot_status eyot__pool_start(eyot_engine *engine, eyot_error *e)
+{
+    uint32_t wanted = engine->n_threads;
+    engine->n_threads = 0;
+    engine->threads = calloc(wanted, sizeof *engine->threads);
+    if (!engine->threads) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    int failed = 0;
+    for (; engine->n_threads < wanted && !failed; engine->n_threads += !failed)
+        failed = start_thread(&engine->threads[engine->n_threads], work, engine);
+    if (!failed && engine->store) {
+        failed = start_thread(&engine->keeper, keep, engine);
+        engine->has_keeper = !failed;
+    }
+    if (!failed) return EYOT_OK;
+    eyot__pool_stop(engine);
+    eyot_error_set(e, EYOT_EIO, "no thread could be started: %s", strerror(failed));
+    if (e) e->os_errno = failed;
+    return EYOT_EIO;
+}
+
+void eyot__pool_stop(eyot_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    engine->stopping = true;
+    pthread_cond_broadcast(&engine->work);
+    pthread_cond_broadcast(&engine->beat);
+    pthread_mutex_unlock(&engine->lock);
+    for (uint32_t i = 0; i < engine->n_threads; i++) pthread_join(engine->threads[i], NULL);
+    if (engine->has_keeper) pthread_join(engine->keeper, NULL);
+    free(engine->threads);
+    engine->threads = NULL;
+    engine->n_threads = 0;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of engines, runs and tasks, shared by run.c, task.c, journal.c, pool.c, engine.c, replay.c.
+ *
+ * Locks, in the order in which they may be taken: run → engine → journal. A run's lock guards all of the run but what is
+ * said otherwise; node functions, copiers' apply and encode, and stores are called without any lock. */
+#ifndef EYOT_CORE_RUN_H
+#define EYOT_CORE_RUN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <eyot/store.h>
+
+#include "core/branch.h"
+#include "core/store.h"
+
+/* ---- tasks ----------------------------------------------------------------------------------------------------- */
+
+typedef enum eyot__task_phase {
+    EYOT__TASK_RUNNING,   /* the node function has it */
+    EYOT__TASK_WAITING,   /* it returned EYOT_PENDING */
+    EYOT__TASK_COMPLETED, /* eyot_task_complete was called */
+    EYOT__TASK_ABANDONED  /* nobody wants the result any more; whoever completes it only frees it */
+} eyot__task_phase;
+
+struct eyot_task {
+    eyot__activation a; /* first: the frontier makes tasks */
+    eyot_run *run;
+    void *update;         /* given by the node; owned */
+    eyot__state *edit;    /* eyot_task_edit: a private copy; with EYOT_RUN_CHECK_INPUTS: what the node was given */
+    eyot__taken *sends;   /* items by edge, in the order of the calls, and named edges with a NULL item; owned */
+    char *text;           /* of the error; owned */
+    char *key;            /* when somebody asked for it; owned */
+    uint64_t after;       /* may start once this entry is acknowledged */
+    uint32_t n_sends, cap_sends;
+    uint32_t attempt;
+    int status;           /* of eyot_task_complete */
+    _Atomic int phase;
+    bool named, ended, edited;
+    int failed;           /* a call inside the node that could not be done: the task cannot succeed */
+};
+
+void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
+void eyot__task_clear(eyot_task *t);               /* frees what the attempt left; keeps the activation */
+/* Turns what the node gave into an update applied to its state and a list of edges. Without lock. *taken is freed by the
+ * caller with free; its items are the list's. */
+eyot_status eyot__task_settle(eyot_task *t, eyot__taken **taken, size_t *n_taken, eyot_error *e);
+
+/* ---- runs ------------------------------------------------------------------------------------------------------ */
+
+typedef enum eyot__run_phase { EYOT__RUN_LIVE, EYOT__RUN_ENDING, EYOT__RUN_ENDED } eyot__run_phase;
+
+/* Entries that are to be committed together. */
+typedef struct eyot__out {
+    eyot_buf bytes;       /* keys and records, one after the other */
+    eyot_entry *entries;  /* key.p and body.p are offsets in bytes until the commit is made */
+    size_t n, cap;
+    uint64_t snapshot_seq;
+} eyot__out;
+
+enum { EYOT__RUN_INLINE_TASKS = 4 };
+
+struct eyot_run {
+    eyot_engine *engine; /* NULL once the engine is freed */
+    const eyot_graph *graph;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+
+    eyot__frontier frontier;
+    eyot__activation *ready, *ready_last; /* may start, oldest first */
+    eyot_task **heap;                     /* instead, for EYOT_SEQUENTIAL: the smallest key first */
+    size_t heap_cap;
+    eyot__activation *held, *held_last;   /* wait for an acknowledgement */
+    uint32_t n_ready;
+    uint32_t running;    /* tasks started and not finished, pending ones included */
+    uint32_t helpers;    /* threads inside eyot__run_help */
+    uint32_t sleepers;   /* threads asleep in eyot_run_wait */
+    uint32_t abandoned;  /* tasks that are still to be completed by their owners, to no avail */
+    eyot_strategy strategy;
+    eyot_durability durability;
+    uint32_t max_parallel, flags;
+    _Atomic uint32_t sample; /* counts tasks, to measure one now and then */
+    uint64_t max_steps, started, window;
+    eyot__run_phase phase;
+    eyot_run_status status;
+    bool failing;        /* error is set; nothing new starts */
+    bool broken;         /* the frontier failed half-way: it is only to be cleared */
+    bool alone;          /* the one thread that has the only task uses the frontier without the lock */
+    bool closing;        /* somebody waits in eyot_run_free */
+    bool orphan;         /* freed by its owner; the last abandoned task frees it */
+    bool listed;         /* in the engine's list of runs */
+    _Atomic bool cancelled;
+    _Atomic uint64_t steps;
+    eyot__state *result;
+
+    /* the store's side */
+    bool stored;
+    bool lost;           /* the store refused: nothing more is written */
+    bool journaled;      /* in the journal's queue */
+    bool in_flight;      /* `flying` is being committed */
+    uint64_t seq, acked;
+    uint64_t epoch;
+    uint8_t token[16];
+    uint64_t tail_bytes, snapshot_bytes;
+    eyot__out out, flying;
+    eyot_run *journal_next;
+
+    /* the engine's lists; guarded by the engine's lock */
+    bool offered;
+    eyot_run *queue_prev, *queue_next, *list_prev, *list_next;
+    _Atomic uint32_t pins; /* references that keep it from being freed */
+
+    eyot_error error;
+    char id[129];        /* empty until somebody asks, for a run without a store */
+    _Alignas(16) char memory[EYOT__RUN_INLINE_TASKS * EYOT__SLAB_ALIGN(sizeof(eyot_task))];
+};
+
+/* The first or the rebuilt frontier's tasks may start. Run lock held. */
+void eyot__run_begin(eyot_run *r);
+/* Runs tasks of the run until none may start. Run lock held on entry and exit, not meanwhile. */
+void eyot__run_help(eyot_run *r);
+/* The node's function has returned `status`, or the pending task was completed. No lock held. `in_place`: this thread may
+ * wait for the store and will go on with the run. Returns false when the result was dropped. */
+bool eyot__run_finish(eyot_run *r, eyot_task *t, eyot_status status, eyot_buf *scratch, bool in_place);
+/* Nobody waits for pending tasks of a cancelled run. Run lock held. */
+void eyot__run_abandon_pending(eyot_run *r);
+void eyot__run_fail(eyot_run *r, eyot_status status, const char *fmt, ...) EYOT_PRINTF(3, 4); /* run lock held */
+/* Ends the run if nothing is left to do. Run lock held. */
+void eyot__run_settle_end(eyot_run *r);
+/* Somebody must look at the run: wakes a thread that waits for it, or else offers it to the pool. Run lock held. */
+void eyot__run_wake(eyot_run *r);
+/* The entries up to `seq` are stored (EYOT_OK) or the store refused. Run lock held; `mine`: the caller goes on with it. */
+void eyot__run_acked(eyot_run *r, eyot_status status, uint64_t seq, const eyot_error *e, bool mine);
+void eyot__run_unpin(eyot_run *r);
+void eyot__run_free_now(eyot_run *r);
+
+/* Appends an entry to what is to be committed; the record is sealed here. Run lock held. ENOMEM. */
+eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, uint64_t step, const void *key, size_t key_len,
+                             const void *record, size_t len);
+eyot_status eyot__run_append_snapshot(eyot_run *r);
+
+/* ---- engines --------------------------------------------------------------------------------------------------- */
+
+typedef struct eyot__journal {
+    pthread_mutex_t lock;
+    eyot_run *first, *last;
+    bool flushing;
+    eyot_commit *commits; /* these belong to the thread that flushes */
+    eyot_run **runs;
+    size_t cap;
+} eyot__journal;
+
+struct eyot_engine {
+    eyot_store *store;
+    uint32_t n_threads;
+    pthread_t *threads;
+    pthread_t keeper;
+    bool has_keeper;
+    pthread_mutex_t lock;
+    pthread_cond_t work, beat;
+    eyot_run *queue, *queue_last; /* runs with tasks to hand out */
+    eyot_run *runs;               /* all that have not ended */
+    uint32_t idle;
+    bool stopping, flush_wanted;
+    uint32_t lease_ms;
+    uint64_t max_body;
+    unsigned forks; /* eyot__fork_count when it was made */
+    char owner[160];
+    eyot__journal journal;
+};
+
+/* core/pool.c */
+eyot_status eyot__pool_start(eyot_engine *engine, eyot_error *e);
+void eyot__pool_stop(eyot_engine *engine);
+void eyot__pool_offer(eyot_engine *engine, eyot_run *r);    /* run lock held */
+void eyot__pool_withdraw(eyot_engine *engine, eyot_run *r); /* from queue and list; run lock held */
+void eyot__pool_list(eyot_engine *engine, eyot_run *r);
+void eyot__pool_flush_soon(eyot_engine *engine);            /* lets a worker flush the journal */
+bool eyot__pool_has(eyot_engine *engine, const char *run_id);
+
+/* core/journal.c */
+void eyot__journal_submit(eyot_run *r); /* run lock held */
+/* Commits what is pending, unless another thread is at it: it will take what came meanwhile. No lock held; blocks for the
+ * store. `mine` (may be NULL) is the run that the caller goes on with. */
+void eyot__journal_flush(eyot_engine *engine, const eyot_run *mine);
+void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c); /* what is pending, as a commit; run lock held */
+void eyot__out_clear(eyot__out *out);
+
+/* core/owner.c: who holds a run. boot id, pid namespace, pid, start time, engine. */
+void eyot__owner_self(char *out, size_t cap, uint64_t engine_number);
+typedef enum eyot__owner_state { EYOT__OWNER_UNKNOWN, EYOT__OWNER_ALIVE, EYOT__OWNER_DEAD, EYOT__OWNER_SELF } eyot__owner_state;
+/* SELF: this very engine. UNKNOWN: another machine or namespace, where only the lease tells. */
+eyot__owner_state eyot__owner_look(const char *self, eyot_bytes owner);
+
+/* core/entry.c: the payloads of records */
+typedef struct eyot__task_entry {
+    eyot__who who;
+    uint64_t attempt;
+    void *update;
+    eyot__taken *taken;
+    size_t n_taken;
+} eyot__task_entry;
+/* `taken` has the items of one edge next to each other. Sticks in the buffer. */
+void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt, const void *update,
+                          const eyot__taken *taken, size_t n_taken);
+eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, const eyot_graph *g, eyot_error *e);
+void eyot__task_entry_clear(eyot__task_entry *t, const eyot_graph *g);
+void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt, eyot_status status,
+                             const char *text);
+void eyot__entry_put_status(eyot_buf *out, eyot_run_status status, const eyot_error *error);
+eyot_status eyot__entry_get_status(eyot__reader *in, eyot_run_status *status, eyot_error *error, eyot_error *e);
+void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, uint64_t steps);
+eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint64_t *steps, eyot_error *e);
+
+/* core/replay.c: what a store holds of a run, rebuilt */
+typedef struct eyot__rebuilt {
+    uint64_t seq, steps, tail_bytes, snapshot_bytes;
+    eyot_run_status status;
+    eyot_error error;
+} eyot__rebuilt;
+/* `f` was initialised and has no branches, not even its first one; all its live activations are in f->fired afterwards,
+ * also when it fails. */
+eyot_status eyot__rebuild(eyot__frontier *f, eyot__rebuilt *out, eyot_store *store, eyot_bytes run, eyot_error *e);
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* What a node function sees, and what becomes of what it gave. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/run.h"
+
+void eyot__task_init(eyot_task *t, eyot_run *run)
+{
+    memset((char *)t + sizeof t->a, 0, sizeof *t - sizeof t->a);
+    t->run = run;
+    t->attempt = 1;
+}
+
+static const eyot__history *history_of(const eyot_task *t) { return &t->run->frontier.history; }
+
+static void free_value(const eyot_task *t, void *v)
+{
+    if (v) t->run->graph->copier->free(v, t->run->graph->copier_user);
+}
+
+void eyot__task_clear(eyot_task *t)
+{
+    free_value(t, t->update);
+    for (uint32_t i = 0; i < t->n_sends; i++) free_value(t, t->sends[i].item);
+    free(t->sends);
+    free(t->text);
+    free(t->key);
+    eyot__state_unref(t->edit, history_of(t));
+    t->update = NULL;
+    t->sends = NULL;
+    t->n_sends = t->cap_sends = 0;
+    t->text = t->key = NULL;
+    t->edit = NULL;
+}
+
+/* ---- what the node calls --------------------------------------------------------------------------------------- */
+
+const void *eyot_task_state(const eyot_task *task)
+{
+    return task->edit && !task->edited ? task->edit->value : task->a.state->value;
+}
+
+eyot_status eyot_task_update(eyot_task *task, void *update_take)
+{
+    if (!update_take) return EYOT_EINVAL;
+    if (task->update || task->edited) {
+        free_value(task, update_take);
+        return EYOT_EINVAL;
+    }
+    task->update = update_take;
+    return EYOT_OK;
+}
+
+void *eyot_task_update_withdraw(eyot_task *task)
+{
+    void *update = task->update;
+    task->update = NULL;
+    return update;
+}
+
+void *eyot_task_edit(eyot_task *task)
+{
+    const eyot_copier *c = task->run->graph->copier;
+    if (task->edited) return task->edit->value;
+    eyot_status status = c->diff ? task->update ? EYOT_EINVAL : EYOT_OK : EYOT_ENOTSUP;
+    void *copy = NULL;
+    if (!status) status = c->copy(task->a.state->value, &copy, task->run->graph->copier_user);
+    eyot__state *edit = status ? NULL : eyot__state_new(copy, history_of(task));
+    if (!edit) {
+        task->failed = status ? (int)status : EYOT_ENOMEM;
+        return NULL;
+    }
+    eyot__state_unref(task->edit, history_of(task));
+    task->edit = edit;
+    task->edited = true;
+    return edit->value;
+}
+
+static eyot_status add_send(eyot_task *t, uint32_t edge, void *item_take)
+{
+    if (t->n_sends == t->cap_sends) {
+        uint32_t cap = t->cap_sends ? t->cap_sends * 2 : 4;
+        eyot__taken *sends = realloc(t->sends, cap * sizeof *sends);
+        if (!sends) {
+            free_value(t, item_take);
+            t->failed = EYOT_ENOMEM;
+            return EYOT_ENOMEM;
+        }
+        t->sends = sends;
+        t->cap_sends = cap;
+    }
+    t->sends[t->n_sends++] = (eyot__taken){.edge = edge, .item = item_take};
+    return EYOT_OK;
+}
+
+/* The edge to a node named by the task; a wrong one is remembered and fails the task when it ends. */
+static uint32_t named_edge(eyot_task *t, const char *to)
+{
+    const eyot_graph *g = t->run->graph;
+    uint32_t node = to ? eyot__graph_find(g, to, strlen(to)) : UINT32_MAX;
+    uint32_t edge = node == UINT32_MAX ? UINT32_MAX : eyot__graph_edge_to(g, t->a.who.node, node);
+    if (edge == UINT32_MAX && !t->failed) {
+        eyot_task_fail(t, "no edge from \"%s\" to \"%.64s\" is declared", g->nodes[t->a.who.node].id, to ? to : "(null)");
+        t->failed = EYOT_ENOROUTE;
+    }
+    return edge;
+}
+
+eyot_status eyot_task_route(eyot_task *task, const char *to)
+{
+    uint32_t edge = named_edge(task, to);
+    if (edge == UINT32_MAX) return EYOT_OK;
+    if (task->run->graph->edges[edge].kind == EYOT__EDGE_EACH) {
+        eyot_task_fail(task, "the edge from \"%s\" to \"%s\" carries items: send them",
+                       task->run->graph->nodes[task->a.who.node].id, to);
+        task->failed = EYOT_ENOROUTE;
+        return EYOT_OK;
+    }
+    task->named = true;
+    for (uint32_t i = 0; i < task->n_sends; i++)
+        if (task->sends[i].edge == edge) return EYOT_OK;
+    return add_send(task, edge, NULL);
+}
+
+eyot_status eyot_task_end(eyot_task *task)
+{
+    task->ended = true;
+    return EYOT_OK;
+}
+
+eyot_status eyot_task_send(eyot_task *task, const char *to, void *item_take)
+{
+    if (!item_take) return EYOT_EINVAL;
+    uint32_t edge = named_edge(task, to);
+    if (edge != UINT32_MAX && task->run->graph->edges[edge].kind != EYOT__EDGE_EACH && !task->failed) {
+        eyot_task_fail(task, "the edge from \"%s\" to \"%s\" carries no items", task->run->graph->nodes[task->a.who.node].id,
+                       to);
+        task->failed = EYOT_ENOROUTE;
+    }
+    if (edge == UINT32_MAX || task->failed) {
+        free_value(task, item_take);
+        return EYOT_OK;
+    }
+    return add_send(task, edge, item_take);
+}
+
+eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...)
+{
+    eyot_error e;
+    char text[sizeof e.text];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    eyot_error_set(&e, EYOT_EFAILED, "%s", text);
+    free(task->text);
+    size_t len = strlen(e.text) + 1;
+    task->text = malloc(len);
+    if (task->text) memcpy(task->text, e.text, len);
+    return EYOT_EFAILED;
+}
+
+bool eyot_task_cancelled(const eyot_task *task)
+{
+    return atomic_load_explicit(&task->run->cancelled, memory_order_relaxed);
+}
+
+const char *eyot_task_key(eyot_task *task)
+{
+    if (task->key) return task->key;
+    eyot_buf key = EYOT__BUF_INIT;
+    eyot__key_print(&key, task->run->graph, &task->a.who);
+    eyot__buf_u8(&key, 0);
+    if (key.failed) {
+        eyot__buf_clear(&key);
+        return NULL;
+    }
+    return task->key = (char *)key.data;
+}
+
+const char *eyot_task_node(const eyot_task *task) { return task->run->graph->nodes[task->a.who.node].id; }
+const char *eyot_task_run_id(const eyot_task *task) { return eyot_run_id(task->run); }
+uint32_t eyot_task_attempt(const eyot_task *task) { return task->attempt; }
+eyot_engine *eyot_task_engine(const eyot_task *task) { return task->run->engine; }
+
+/* ---- what becomes of it ---------------------------------------------------------------------------------------- */
+
+static bool same_value(const eyot_graph *g, const void *a, const void *b)
+{
+    if (g->copier->equal) return g->copier->equal(a, b, g->copier_user);
+    eyot_buf x = EYOT__BUF_INIT, y = EYOT__BUF_INIT;
+    bool same = !g->copier->encode(a, &x, g->copier_user) && !g->copier->encode(b, &y, g->copier_user) && x.len == y.len &&
+                (x.len == 0 || memcmp(x.data, y.data, x.len) == 0);
+    eyot__buf_clear(&x);
+    eyot__buf_clear(&y);
+    return same;
+}
+
+static eyot_status settle_update(eyot_task *t, eyot_error *e)
+{
+    const eyot_graph *g = t->run->graph;
+    eyot_status status = EYOT_OK;
+    if (t->edited) {
+        status = g->copier->diff(t->a.state->value, t->edit->value, &t->update, e, g->copier_user);
+    } else if (t->edit && !same_value(g, t->edit->value, t->a.state->value)) {
+        return eyot_error_set(e, EYOT_EINVAL, "the node changed its input in place; it must give an update");
+    }
+    if (!status && t->update) status = eyot__state_apply(&t->a.state, t->update, history_of(t), e);
+    return status;
+}
+
+/* Items of one edge come next to each other; within it they keep the order of the calls. */
+static size_t take_sends(eyot_task *t, uint32_t edge, eyot__taken *out)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < t->n_sends; i++) {
+        if (t->sends[i].edge != edge || !t->sends[i].item) continue;
+        out[n++] = t->sends[i];
+        t->sends[i].item = NULL;
+    }
+    return n;
+}
+
+static bool is_named(const eyot_task *t, uint32_t edge)
+{
+    for (uint32_t i = 0; i < t->n_sends; i++)
+        if (t->sends[i].edge == edge && !t->sends[i].item) return true;
+    return false;
+}
+
+static eyot_status condition(const eyot_task *t, const eyot__gedge *edge, bool *taken, eyot_error *e)
+{
+    eyot_error own = {.status = EYOT_OK};
+    *taken = false;
+    eyot_status status = edge->condition(t->a.state->value, taken, edge->user, &own);
+    if (!status) return EYOT_OK;
+    return eyot_error_set(e, status, "condition %s of the edge to \"%s\": %s", edge->name,
+                          t->run->graph->nodes[edge->to].id, own.text[0] ? own.text : eyot_status_text(status));
+}
+
+/* Every out-edge in order: what was named, or what its condition says; `otherwise` at the end of it. */
+static eyot_status choose(eyot_task *t, const eyot__tnode *node, eyot__taken *out, size_t *n, eyot_error *e)
+{
+    const eyot_graph *g = t->run->graph;
+    bool conditional = false;
+    for (uint32_t i = 0; i < node->n_out; i++) {
+        uint32_t edge = node->out[i];
+        const eyot__gedge *ge = &g->edges[edge];
+        bool taken = t->named ? is_named(t, edge) : ge->kind == EYOT__EDGE_ALWAYS;
+        if (ge->kind == EYOT__EDGE_EACH) {
+            size_t items = t->n_sends ? take_sends(t, edge, out + *n) : 0;
+            conditional |= items > 0;
+            *n += items;
+            continue;
+        }
+        if (!t->named && ge->kind == EYOT__EDGE_IF) {
+            eyot_status status = condition(t, ge, &taken, e);
+            if (status) return status;
+            conditional |= taken;
+        }
+        if (taken) out[(*n)++] = (eyot__taken){.edge = edge};
+    }
+    for (uint32_t i = 0; i < node->n_out && !t->named && !conditional; i++)
+        if (g->edges[node->out[i]].kind == EYOT__EDGE_OTHERWISE) out[(*n)++] = (eyot__taken){.edge = node->out[i]};
+    return EYOT_OK;
+}
+
+static eyot_status choose_route(eyot_task *t, eyot__taken **taken, size_t *n, eyot_error *e)
+{
+    const eyot_graph *g = t->run->graph;
+    const eyot__tnode *node = &t->run->frontier.shape->nodes[t->a.who.node];
+    if (t->ended && t->n_sends > 0)
+        return eyot_error_set(e, EYOT_EINVAL, "the node both ends its branch and routes it on");
+    if (t->ended || node->n_out == 0) return EYOT_OK;
+    eyot__taken *out = malloc(((size_t)node->n_out + t->n_sends) * sizeof *out);
+    if (!out) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    eyot_status status = choose(t, node, out, n, e);
+    if (!status && *n == 0)
+        status = eyot_error_set(e, EYOT_ENOROUTE, "no route: no edge out of \"%s\" was taken", g->nodes[t->a.who.node].id);
+    if (status) {
+        for (size_t i = 0; i < *n; i++) free_value(t, out[i].item);
+        free(out);
+        *n = 0;
+        return status;
+    }
+    *taken = out;
+    return EYOT_OK;
+}
+
+eyot_status eyot__task_settle(eyot_task *t, eyot__taken **taken, size_t *n_taken, eyot_error *e)
+{
+    *taken = NULL;
+    *n_taken = 0;
+    if (t->failed)
+        return eyot_error_set(e, (eyot_status)t->failed, "%s", t->text ? t->text : eyot_status_text((eyot_status)t->failed));
+    eyot_status status = settle_update(t, e);
+    return status ? status : choose_route(t, taken, n_taken, e);
+}
