@@ -19,9 +19,10 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/eyotConfigVersion.cmake C
 install(FILES ${PROJECT_BINARY_DIR}/eyotConfig.cmake ${PROJECT_BINARY_DIR}/eyotConfigVersion.cmake
     DESTINATION ${config_dir})
 
-set(pc_requires_private "")
+# Not Requires.private: sqlite3 — that would demand sqlite3.pc, and what it asks for itself, of everybody.
+set(pc_libs_private "-pthread")
 if(EYOT_HAVE_SQLITE)
-    set(pc_requires_private "sqlite3")
+    set(pc_libs_private "-lsqlite3 -pthread")
 endif()
 # Relative to where the file is found, so that a moved tree still works; only where the layout allows it.
 if(CMAKE_INSTALL_LIBDIR MATCHES "^lib(64|/[^/]+)?$" AND NOT IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
