@@ -127,10 +127,8 @@ static void dot_edge(eyot_buf *out, const eyot_graph *g, const eyot__gedge *edge
 
 static void write_dot(eyot_buf *out, const eyot_graph *g)
 {
-    eyot__buf_text(out, "digraph ");
-    dot_text(out, g->name);
+    eyot__buf_format(out, "digraph \"%s\" {\n", g->name);
     eyot__buf_text(out,
-                   " {\n"
                    "  node [shape=box, style=rounded, fontname=\"Helvetica\", fontsize=12, margin=\"0.15,0.08\"];\n"
                    "  edge [fontname=\"Helvetica\", fontsize=10, color=\"#475569\", fontcolor=\"#475569\"];\n");
     for (uint32_t v = 0; v < g->n_nodes; v++) dot_node(out, g, v);

@@ -240,7 +240,7 @@ static eyot_status split_levels(builder *b)
     uint32_t *scan = array(n_active, sizeof *scan);
     if (!scan) return EYOT_ENOMEM;
     for (uint32_t v = 0; v < n_active; v++) b->active[v] = v;
-    for (b->level = 0; n_active > 0 && b->level < DEPTH_MAX; b->level++) {
+    for (b->level = 0; n_active > 0 && b->t->max_depth <= DEPTH_MAX; b->level++) {
         memcpy(scan, b->active, n_active * sizeof *scan);
         b->n_next = b->counter = b->emitted = 0;
         for (uint32_t i = 0; i < n_active; i++) b->index[scan[i]] = 0;
@@ -251,7 +251,7 @@ static eyot_status split_levels(builder *b)
         n_active = b->n_next;
     }
     free(scan);
-    if (n_active > 0) return EYOT_ELIMIT;
+    if (b->t->max_depth > DEPTH_MAX) return EYOT_ELIMIT;
     b->t->own->n_places = b->t->n_nodes + b->t->n_loops;
     rank_places(b->t, outermost);
     return EYOT_OK;
