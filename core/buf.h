@@ -12,16 +12,23 @@ struct eyot_buf {
     eyot_status failed; /* EYOT_OK, ENOMEM or ELIMIT; sticky */
 };
 
-#define EYOT__BUF_INIT { 0 }
+#define EYOT__BUF_INIT \
+    {                  \
+        0              \
+    }
 
 void eyot__buf_clear(eyot_buf *buf); /* frees the bytes; the buffer is empty and usable again */
-static inline void eyot__buf_reset(eyot_buf *buf) { buf->len = 0; buf->failed = EYOT_OK; } /* keeps the memory */
+static inline void eyot__buf_reset(eyot_buf *buf)
+{
+    buf->len = 0;
+    buf->failed = EYOT_OK;
+} /* keeps the memory */
 
 /* All little-endian; a failed buffer ignores them. */
 void eyot__buf_u8(eyot_buf *buf, uint8_t v);
 void eyot__buf_u32(eyot_buf *buf, uint32_t v);
 void eyot__buf_u64(eyot_buf *buf, uint64_t v);
-void eyot__buf_varint(eyot_buf *buf, uint64_t v); /* LEB128, at most 10 bytes */
+void eyot__buf_varint(eyot_buf *buf, uint64_t v);             /* LEB128, at most 10 bytes */
 void eyot__buf_bytes(eyot_buf *buf, const void *p, size_t n); /* varint length, then the bytes */
 void eyot__buf_text(eyot_buf *buf, const char *text);         /* the characters alone */
 void eyot__buf_format(eyot_buf *buf, const char *fmt, ...) EYOT_PRINTF(2, 3);

@@ -30,5 +30,4 @@ typedef struct eyot__record {
 /* Checks everything but the payload's fields. ECORRUPT (text: "run a17, entry 12: checksum differs"), EFORMAT (newer). */
 eyot_status eyot__record_open(eyot__record *out, eyot_bytes bytes, eyot_bytes run, uint64_t seq, eyot_error *e);
 
-
 #endif
