@@ -24,9 +24,9 @@ endif()
 set(embed ${PROJECT_SOURCE_DIR}/test/embed)
 add_test(NAME embed_symbols COMMAND ${embed}/symbols.sh $<TARGET_FILE:eyot> ${PROJECT_SOURCE_DIR}/include)
 
+set(compilers -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER} -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER})
 if(EYOT_INSTALL)
     set(stage ${PROJECT_BINARY_DIR}/embed/stage)
-    set(compilers -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER} -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER})
     add_test(NAME embed_install
         COMMAND ${CMAKE_COMMAND} --install ${PROJECT_BINARY_DIR} --prefix ${stage})
     set_tests_properties(embed_install PROPERTIES FIXTURES_SETUP stage)
@@ -42,4 +42,8 @@ endif()
 add_test(NAME embed_add_subdirectory
     COMMAND ${embed}/with_cmake.sh ${embed}/add_subdirectory ${PROJECT_BINARY_DIR}/embed/add_subdirectory
             ${compilers} -DEYOT_SOURCE=${PROJECT_SOURCE_DIR} -DCMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER})
-set_tests_properties(embed_symbols embed_add_subdirectory ${embed_installed} PROPERTIES LABELS embed TIMEOUT 300)
+add_test(NAME embed_without_sqlite
+    COMMAND ${embed}/with_cmake.sh ${embed}/add_subdirectory ${PROJECT_BINARY_DIR}/embed/without_sqlite
+            ${compilers} -DEYOT_SOURCE=${PROJECT_SOURCE_DIR} -DCMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER}
+            -DEYOT_SQLITE=OFF)
+set_tests_properties(embed_symbols embed_add_subdirectory embed_without_sqlite ${embed_installed} PROPERTIES LABELS embed TIMEOUT 300)
