@@ -36,6 +36,12 @@ foreach(source ${test_sources})
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
 endforeach()
 
+# The harness itself.
+add_executable(harness_sample test/harness/sample.c $<TARGET_OBJECTS:test_main>)
+eyot_c_flags(harness_sample)
+add_test(NAME harness COMMAND ${PROJECT_SOURCE_DIR}/test/harness/expect.sh $<TARGET_FILE:harness_sample>)
+set_tests_properties(harness PROPERTIES LABELS unit TIMEOUT 60)
+
 # Examples run in a directory of their own.
 foreach(name ${eyot_examples})
     add_test(NAME example_${name}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs the tests that were linked with it; test/eyot_test.h tells what a test may call.
  *   program [-l] [part of a name …]
- * Environment: EYOT_TEST_SEED, EYOT_TEST_LONG, EYOT_TEST_NO_SKIP, TMPDIR, and EYOT_TEST_PATIENCE=n, which makes the time
- * after which a test counts as hanging (120 s) n times as long. */
+ * Environment: EYOT_TEST_SEED, EYOT_TEST_LONG, EYOT_TEST_NO_SKIP, TMPDIR; a test hangs after EYOT_TEST_HANG_S seconds
+ * (120), times EYOT_TEST_PATIENCE (1). */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include "test/eyot_test.h"
 
@@ -143,7 +143,7 @@ static void on_alarm(int signo)
     abort(); /* leaves a core of what hangs */
 }
 
-static enum outcome run_test(const test_case *t, uint64_t patience)
+static enum outcome run_test(const test_case *t, uint64_t hang_s)
 {
     now.test = t;
     now.thread = pthread_self();
@@ -151,7 +151,7 @@ static enum outcome run_test(const test_case *t, uint64_t patience)
     now.seeded = false;
     now.seed = env_number("EYOT_TEST_SEED", 1);
     now.dir[0] = '\0';
-    alarm((unsigned)(120 * patience));
+    alarm((unsigned)hang_s);
     now.outcome = PASSED;
     if (setjmp(now.leave) == 0) t->fn();
     alarm(0);
@@ -196,13 +196,13 @@ int main(int argc, char **argv)
     size_t n, counts[3] = {0};
     const test_case **list = choose(argv + first, argc - first, &n);
     struct sigaction hang = {.sa_handler = on_alarm};
-    uint64_t patience = env_number("EYOT_TEST_PATIENCE", 1);
+    uint64_t hang_s = env_number("EYOT_TEST_HANG_S", 120) * env_number("EYOT_TEST_PATIENCE", 1);
     sigaction(SIGALRM, &hang, NULL);
     for (size_t i = 0; i < n; i++) {
         if (only_list)
             printf("%s\n", list[i]->name);
         else
-            counts[run_test(list[i], patience)]++;
+            counts[run_test(list[i], hang_s)]++;
     }
     free(list);
     if (only_list) return 0;
