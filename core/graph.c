@@ -257,13 +257,13 @@ static bool can_build(const eyot_graph *g)
     return g && !g->frozen && g->own->failed == EYOT_OK;
 }
 
-/* A NULL or malformed text in a builder call is reported, and false. */
-static bool check_text(eyot_graph *g, const char *text, const char *what, const char *of)
+/* A NULL or malformed text in a builder call is reported as "node a: its version is …", and false. */
+static bool check_text(eyot_graph *g, const char *text, const char *kind, const char *name, const char *what)
 {
     if (!text)
-        SAY(g, "%s: %s is NULL", eyot__graph_show(of).text, what);
+        SAY(g, "%s %s: %s is NULL", kind, eyot__graph_show(name).text, what);
     else if (!eyot__graph_good_text(text))
-        SAY(g, "%s: %s is not UTF-8", eyot__graph_show(of).text, what);
+        SAY(g, "%s %s: %s is not UTF-8", kind, eyot__graph_show(name).text, what);
     else
         return true;
     return false;
@@ -313,7 +313,7 @@ void eyot_graph_node_with(eyot_graph *g, const char *id, eyot_node_fn fn, void *
     if (known.flags & ~(uint32_t)EYOT_NODE_EACH)
         SAY(g, "node %s: flag 0x%x is unknown", eyot__graph_show(id).text,
             (unsigned)(known.flags & ~(uint32_t)EYOT_NODE_EACH));
-    if (known.version && !check_text(g, known.version, "its version", id)) known.version = NULL;
+    if (known.version && !check_text(g, known.version, "node", id, "its version")) known.version = NULL;
     add_node(g, id, fn, user, &known);
 }
 
@@ -396,7 +396,7 @@ void eyot_graph_edge_routed(eyot_graph *g, const char *from, const char *to)
 
 void eyot_graph_reduce_with(eyot_graph *g, const char *key, eyot_reducer reducer, uint64_t limit)
 {
-    if (!can_build(g) || !check_text(g, key, "the key of a reducer", g->name)) return;
+    if (!can_build(g) || !check_text(g, key, "graph", g->name, "the key of a reducer")) return;
     if ((unsigned)reducer > EYOT_LOCAL) {
         SAY(g, "key %s: reducer %d is unknown", eyot__graph_show(key).text, (int)reducer);
         return;

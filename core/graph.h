@@ -23,7 +23,7 @@ typedef struct eyot__gedge {
     uint32_t from, to;           /* node numbers, once frozen */
     eyot_condition_fn condition; /* EYOT__EDGE_IF */
     void *user;
-    char *name;                  /* of the condition */
+    char *name; /* of the condition */
 } eyot__gedge;
 
 typedef struct eyot__gnode {
@@ -31,25 +31,26 @@ typedef struct eyot__gnode {
     uint32_t id_len;
     eyot_node_fn fn;
     void *user;
-    uint32_t flags;      /* eyot_node_flag */
-    char *version;       /* NULL: none */
-    bool plain;          /* all out-edges are EYOT__EDGE_ALWAYS: nothing to evaluate after it */
-    _Atomic uint32_t mean_ns; /* how long its tasks take, measured by sampling; 0: not yet known. The only part of a frozen
+    uint32_t flags; /* eyot_node_flag */
+    char *version;  /* NULL: none */
+    bool plain;     /* all out-edges are EYOT__EDGE_ALWAYS: nothing to evaluate after it */
+    _Atomic uint32_t
+        mean_ns; /* how long its tasks take, measured by sampling; 0: not yet known. The only part of a frozen
                                  graph that changes; a hint that never changes a result */
 } eyot__gnode;
 
 struct eyot_graph {
     char *name;
     const eyot_copier *copier;
-    void *copier_user;   /* the copier's own, or the rules made by eyot_graph_reduce: what every slot is given */
+    void *copier_user; /* the copier's own, or the rules made by eyot_graph_reduce: what every slot is given */
     bool frozen;
     eyot__gnode *nodes;
     uint32_t n_nodes;
-    eyot__gedge *edges;  /* numbered as in the topology */
+    eyot__gedge *edges; /* numbered as in the topology */
     uint32_t n_edges;
     eyot__topology *shape; /* set by freeze */
     char fingerprint[65];
-    char *source;        /* the JSON form, what a store keeps per fingerprint */
+    char *source; /* the JSON form, what a store keeps per fingerprint */
     size_t source_len;
     struct eyot__graph_private *own;
 };

@@ -77,28 +77,27 @@ static uint32_t find_cycle(const eyot__topology *t, const uint32_t *missing, uin
     return first;
 }
 
-/* The whole path if it fits into an error's text, else its two ends. */
+/* The whole path if it fits into an error's text, else its beginning. */
 static eyot_status tell_cycle(const eyot_graph *g, const uint32_t *next, uint32_t first, eyot_error *e)
 {
     eyot_buf text = EYOT__BUF_INIT;
-    uint32_t length = 1, told = 0, v = first;
-    for (uint32_t w = next[first]; w != first; w = next[w]) length++;
+    const size_t arrow = strlen(" -> "), more = strlen("(4294967295 more) -> ");
+    size_t room = sizeof e->text - 1 - strlen("cycle: ") - g->nodes[first].id_len, whole = 0;
+    uint32_t left = 0, v = first;
     do {
-        bool room = text.len + 3 * 64 < sizeof e->text;
-        if (!room && length - told > 1) {
-            eyot__buf_format(&text, "(%u more) -> ", (unsigned)(length - told));
-            break;
-        }
-        eyot__buf_format(&text, "%s -> ", g->nodes[v].id);
-        told++;
+        whole += g->nodes[v].id_len + arrow;
+        left++;
         v = next[v];
     } while (v != first);
+    for (; left > 0 && (whole <= room || text.len + g->nodes[v].id_len + arrow + more <= room); left--, v = next[v])
+        eyot__buf_format(&text, "%s -> ", g->nodes[v].id);
+    if (left > 0) eyot__buf_format(&text, "(%u more) -> ", (unsigned)left);
     eyot__buf_u8(&text, 0);
-    if (text.failed)
-        eyot_error_set(e, EYOT_ENOMEM, "graph %s: out of memory", g->name);
+    eyot_status status = text.failed;
+    if (status != EYOT_OK)
+        eyot_error_set(e, status, "graph %s: %s", g->name, eyot_status_text(status));
     else
-        eyot_error_set(e, EYOT_EGRAPH, "cycle: %s%s", (const char *)text.data, g->nodes[first].id);
-    eyot_status status = text.failed ? text.failed : EYOT_EGRAPH;
+        status = eyot_error_set(e, EYOT_EGRAPH, "cycle: %s%s", (const char *)text.data, g->nodes[first].id);
     eyot__buf_clear(&text);
     return status;
 }

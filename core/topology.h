@@ -19,20 +19,20 @@ typedef struct eyot__way {
 typedef struct eyot__tnode {
     const uint32_t *out, *in; /* edge numbers, in the order the edges were added */
     uint32_t n_out, n_in;
-    uint32_t depth;           /* loops that contain it */
-    const uint32_t *chain;    /* their numbers, outermost first */
-    const eyot__way *ways;    /* [depth + 1], by z */
+    uint32_t depth;        /* loops that contain it */
+    const uint32_t *chain; /* their numbers, outermost first */
+    const eyot__way *ways; /* [depth + 1], by z */
     bool start;
-    bool one_by_one;          /* marked each, or some edge sends to it: runs once per arriving branch, never joins */
-    uint32_t rank;            /* topological rank of its outermost place: an edge outside all loops goes to a higher one */
+    bool one_by_one; /* marked each, or some edge sends to it: runs once per arriving branch, never joins */
+    uint32_t rank;   /* topological rank of its outermost place: an edge outside all loops goes to a higher one */
 } eyot__tnode;
 
 typedef struct eyot__tedge {
     uint32_t from, to;
-    uint32_t in_index;  /* which in-edge of `to` it is: 0, 1, … in the order they were added */
-    uint32_t keep;      /* counters of the source's stamp that are kept */
-    bool back;          /* a back edge: counter keep - 1 is raised by one */
-    bool same_stamp;    /* the stamp at `to` is the one at `from`, unchanged */
+    uint32_t in_index; /* which in-edge of `to` it is: 0, 1, … in the order they were added */
+    uint32_t keep;     /* counters of the source's stamp that are kept */
+    bool back;         /* a back edge: counter keep - 1 is raised by one */
+    bool same_stamp;   /* the stamp at `to` is the one at `from`, unchanged */
     bool sends;
 } eyot__tedge;
 
@@ -41,16 +41,16 @@ typedef struct eyot__topology {
     uint32_t max_depth;
     eyot__tnode *nodes;
     eyot__tedge *edges;
-    uint32_t *starts;   /* node numbers, in order */
+    uint32_t *starts; /* node numbers, in order */
     struct eyot__topology_private *own;
 } eyot__topology;
 
 typedef struct eyot__topology_input {
     uint32_t n_nodes, n_edges, n_starts;
-    const uint32_t *from, *to;  /* [n_edges], no two alike */
-    const bool *sends;          /* [n_edges] */
-    const bool *each;           /* [n_nodes] */
-    const uint32_t *starts;     /* [n_starts] */
+    const uint32_t *from, *to; /* [n_edges], no two alike */
+    const bool *sends;         /* [n_edges] */
+    const bool *each;          /* [n_nodes] */
+    const uint32_t *starts;    /* [n_starts] */
 } eyot__topology_input;
 
 /* O(nodes + edges) per level of loop nesting, no recursion. Unreachable nodes are allowed. ENOMEM;
