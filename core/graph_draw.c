@@ -5,26 +5,20 @@
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------ */
 
-/* `text` is UTF-8: builder calls and freeze have seen to it. */
-static void json_text(eyot_buf *out, const char *text)
+/* What stands before a text, and the text as a JSON string. It is UTF-8: builder calls and freeze have seen to it. */
+static void json_text(eyot_buf *out, const char *before, const char *text)
 {
-    eyot__buf_text(out, "\"");
-    for (; *text; text++) {
+    eyot__buf_text(out, before);
+    eyot__buf_u8(out, '"');
+    for (const char *run = text;; text++) {
         unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            eyot__buf_format(out, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            eyot__buf_format(out, "\\u%04x", c);
-        else
-            eyot__buf_u8(out, c);
+        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) continue;
+        eyot_buf_add(out, run, (size_t)(text - run));
+        if (c == '\0') break;
+        eyot__buf_format(out, c == '"' || c == '\\' ? "\\%c" : "\\u%04x", c);
+        run = text + 1;
     }
-    eyot__buf_text(out, "\"");
-}
-
-static void json_member(eyot_buf *out, const char *before, const char *name, const char *text)
-{
-    eyot__buf_format(out, "%s\"%s\":", before, name);
-    json_text(out, text);
+    eyot__buf_u8(out, '"');
 }
 
 static const char *kind_name(eyot__edge_kind kind)
@@ -41,9 +35,9 @@ static const char *kind_name(eyot__edge_kind kind)
 
 static void json_node(eyot_buf *out, const eyot__gnode *node)
 {
-    json_member(out, "  {", "id", node->id);
+    json_text(out, "  {\"id\":", node->id);
     if (node->flags & EYOT_NODE_EACH) eyot__buf_text(out, ",\"each\":true");
-    if (node->version) json_member(out, ",", "version", node->version);
+    if (node->version) json_text(out, ",\"version\":", node->version);
     eyot__buf_text(out, "}");
 }
 
@@ -51,10 +45,10 @@ static void json_node(eyot_buf *out, const eyot__gnode *node)
 static void json_edge(eyot_buf *out, const eyot_graph *g, uint32_t e)
 {
     const eyot__gedge *edge = &g->edges[e];
-    json_member(out, "  {", "from", g->nodes[g->shape->edges[e].from].id);
-    json_member(out, ",", "to", g->nodes[g->shape->edges[e].to].id);
-    if (edge->kind != EYOT__EDGE_ALWAYS) json_member(out, ",", "kind", kind_name(edge->kind));
-    if (edge->name) json_member(out, ",", "condition", edge->name);
+    json_text(out, "  {\"from\":", g->nodes[g->shape->edges[e].from].id);
+    json_text(out, ",\"to\":", g->nodes[g->shape->edges[e].to].id);
+    if (edge->kind != EYOT__EDGE_ALWAYS) json_text(out, ",\"kind\":", kind_name(edge->kind));
+    if (edge->name) json_text(out, ",\"condition\":", edge->name);
     eyot__buf_text(out, "}");
 }
 
@@ -62,15 +56,14 @@ void eyot__graph_write(eyot_buf *out, const eyot_graph *g, const char *name, con
 {
     eyot__buf_text(out, "{\n \"eyot_graph\":1,\n");
     if (name) {
-        json_member(out, " ", "name", name);
+        json_text(out, " \"name\":", name);
         eyot__buf_text(out, ",\n");
     }
-    json_member(out, " ", "copier", g->copier->name);
-    if (rules) json_member(out, ",\n ", "reducers", rules);
+    json_text(out, " \"copier\":", g->copier->name);
+    if (rules) json_text(out, ",\n \"reducers\":", rules);
     eyot__buf_text(out, ",\n \"starts\":[");
     for (uint32_t i = 0; i < g->shape->n_starts; i++) {
-        if (i > 0) eyot__buf_text(out, ",");
-        json_text(out, g->nodes[g->shape->starts[i]].id);
+        json_text(out, i > 0 ? "," : "", g->nodes[g->shape->starts[i]].id);
     }
     eyot__buf_text(out, "],\n \"nodes\":[");
     for (uint32_t v = 0; v < g->n_nodes; v++) {
