@@ -42,10 +42,11 @@ eyot_c_flags(harness_sample)
 add_test(NAME harness COMMAND ${PROJECT_SOURCE_DIR}/test/harness/expect.sh $<TARGET_FILE:harness_sample>)
 set_tests_properties(harness PROPERTIES LABELS unit TIMEOUT 60)
 
-# Examples run in a directory of their own.
+# Examples run in a directory of their own; example_args_x is what example_x is called with.
+set(example_args_digest digest.db demo)
 foreach(name ${eyot_examples})
     add_test(NAME example_${name}
-        COMMAND ${PROJECT_SOURCE_DIR}/test/in_temp_dir.sh $<TARGET_FILE:example_${name}>)
+        COMMAND ${PROJECT_SOURCE_DIR}/test/in_temp_dir.sh $<TARGET_FILE:example_${name}> ${example_args_${name}})
     set_tests_properties(example_${name} PROPERTIES LABELS example TIMEOUT 300)
 endforeach()
 
