@@ -546,6 +546,23 @@ TEST(topology_can_reach__is_right_for_cones_of_every_size)
     }
 }
 
+/* Past what may be kept, answers are searched for each time. 2,400 joins behind one chain, each with a bit per place. */
+TEST(topology_can_reach__stays_right_when_there_is_no_room_to_keep_more)
+{
+    const uint32_t links = 20000, joins = 2400, n = 1000000;
+    plan p = plan_new(n, n);
+    for (uint32_t v = 1; v < links; v++) edge(&p, v - 1, v);
+    for (uint32_t v = links; v < n; v++) edge(&p, v < links + joins ? links - 1 : 0, v);
+    eyot__topology *t = made(p);
+    bool failed = false;
+    for (uint32_t j = links; j < links + joins; j++) {
+        CHECK(eyot__topology_can_reach(t, j * 7 % links, NULL, j, NULL, &failed));
+        CHECK(!eyot__topology_can_reach(t, n - 1 - j, NULL, j, NULL, &failed));
+    }
+    CHECK(!failed);
+    eyot__topology_free(t);
+}
+
 typedef struct asker {
     const eyot__topology *t;
     uint64_t seed;
