@@ -119,6 +119,7 @@ EYOT_API eyot_status eyot_graph_new(eyot_graph **out, const char *name, const ey
 EYOT_API void eyot_graph_free(eyot_graph *g);
 
 /* The builder calls below return nothing: what is wrong with them sticks and is reported by freeze, all of it at once.
+ * To a frozen graph they do nothing.
  * Strings are copied; `user` is borrowed until the graph is freed, and shared by all runs and threads. */
 
 typedef enum eyot_node_flag {
