@@ -395,7 +395,7 @@ static eyot_status memory_claim(void *self, const eyot_claim *c, eyot_row_fn fn,
         r->row.attempts++;
         r->row.status = EYOT_RUN_RUNNING;
         r->row.updated_ms = now;
-        r->row.due_ms = c->lease_ms ? eyot__store_due_ms(now, &lease) : now;
+        r->row.due_ms = eyot__store_due_ms(now, &lease);
         memcpy(r->row.token, c->token, sizeof r->row.token);
     }
     if (!st || st == EYOT_EBUSY || st == EYOT_EALREADY) {

@@ -256,12 +256,18 @@ typedef struct scheme {
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static scheme *registry; /* guarded by registry_lock; only grows */
 
+#if EYOT_HAVE_SQLITE
+#define OPEN_SQLITE eyot__sqlite_open
+#else
+#define OPEN_SQLITE NULL
+#endif
+
 static const struct bundled {
     const char *scheme;
     eyot__open_fn open; /* NULL: not in this build */
 } bundled[] = {
-    {"", eyot__sqlite_open}, {"sqlite", eyot__sqlite_open}, {"memory", eyot__memory_open}, {"mysql", NULL},
-    {"redis", NULL},         {"redis+unix", NULL},
+    {"", OPEN_SQLITE}, {"sqlite", OPEN_SQLITE}, {"memory", eyot__memory_open},
+    {"mysql", NULL},   {"redis", NULL},         {"redis+unix", NULL},
 };
 
 static const struct bundled *find_bundled(const char *name)
@@ -340,10 +346,11 @@ static eyot_status check_class(eyot_store *store, eyot_store_class least, eyot_e
 static eyot_status open_bundled(eyot_store **out, const struct bundled *b, eyot__url *url, uint32_t flags,
                                 eyot_error *e)
 {
-    if (!b->open) return eyot_error_set(e, EYOT_ENOTSUP, "this build of eyot has no store for \"%s:\"", url->scheme);
+    const char *name = *url->scheme ? url->scheme : "sqlite";
+    if (!b->open) return eyot_error_set(e, EYOT_ENOTSUP, "this build of eyot has no %s store", name);
     if (url->authority && *url->authority)
-        return eyot_error_set(e, EYOT_EINVAL, "a %s store is not on another host: write \"%s:%s\"", url->scheme,
-                              url->scheme, url->path);
+        return eyot_error_set(e, EYOT_EINVAL, "a %s store is not on another host: write \"%s:%s\"", name, name,
+                              url->path);
     const char *least_text = eyot__url_param_text(url, "min_class");
     eyot_store_class least = least_text ? class_by_name(least_text) : EYOT_CLASS_VOLATILE;
     if (!least)
