@@ -314,7 +314,7 @@ static eyot_status start_tracking(eyot__frontier *f)
 
 /* ---- firing ---------------------------------------------------------------------------------------------------- */
 
-static const eyot__way *way_of(const eyot__frontier *f, uint32_t node, const eyot__stamp *stamp)
+static inline const eyot__way *way_of(const eyot__frontier *f, uint32_t node, const eyot__stamp *stamp)
 {
     const eyot__tnode *n = &f->shape->nodes[node];
     return &n->ways[stamp ? eyot__stamp_z(stamp->c, n->depth) : 0];
@@ -372,10 +372,10 @@ static eyot__place *find_blocker(eyot__frontier *f, const eyot__place *p, bool *
 
 static eyot_status test(eyot__frontier *f, eyot__place *p, eyot_error *e)
 {
-    bool counted = p->n_waiting >= way_of(f, p->node, p->stamp)->expected; /* an uncounted one expects UINT32_MAX */
+    uint32_t expected = way_of(f, p->node, p->stamp)->expected;
     bool alone = f->n_live == 0 && f->n_waiting == p->n_waiting;
-    if (counted || alone) return fire(f, p, e);
-    if (p->watch) return EYOT_OK;
+    if (p->n_waiting >= expected || alone) return fire(f, p, e); /* EYOT__UNCOUNTED is more than ever come */
+    if (p->watch || (expected != EYOT__UNCOUNTED && !f->diverted)) return EYOT_OK;
     bool failed = false;
     if (!f->tracking && start_tracking(f)) return no_memory(e);
     eyot__place *blocker = find_blocker(f, p, &failed);
@@ -403,12 +403,10 @@ eyot_status eyot__frontier_settle(eyot__frontier *f, eyot_error *e)
 /* ---- going along edges ----------------------------------------------------------------------------------------- */
 
 /* The stamp after an edge, or at a start (edge UINT32_MAX) the first iteration of every loop. */
-static eyot_status step(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from, eyot__stamp **to)
+static eyot_status step_into_loops(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from, eyot__stamp **to)
 {
     uint64_t few[16], *counters = few;
     uint32_t depth = f->shape->nodes[node].depth;
-    *to = NULL;
-    if (depth == 0) return EYOT_OK;
     if (edge != UINT32_MAX && f->shape->edges[edge].same_stamp) {
         *to = eyot__stamp_ref(from);
         return EYOT_OK;
@@ -419,6 +417,12 @@ static eyot_status step(const eyot__frontier *f, uint32_t edge, uint32_t node, e
     *to = eyot__stamp_new(counters, depth);
     if (counters != few) free(counters);
     return *to ? EYOT_OK : EYOT_ENOMEM;
+}
+
+static inline eyot_status step(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from, eyot__stamp **to)
+{
+    *to = NULL;
+    return f->shape->nodes[node].depth == 0 ? EYOT_OK : step_into_loops(f, edge, node, from, to);
 }
 
 /* The path of a task that did not join: its branch's path, plus what tells apart all the ways it can have come here. */
@@ -542,7 +546,7 @@ static eyot_status share(eyot__frontier *f, eyot__activation *a, bool last, void
         eyot__state_ref(out->state);
     }
     if (!item_take) return EYOT_OK;
-    eyot_status status = eyot__state_apply(&out->state, item_take, h, e);
+    eyot_status status = eyot__state_update(&out->state, item_take, h, e);
     if (status)
         h->copier->free(item_take, h->user);
     else if ((status = eyot__history_extend(h, &out->version, item_take, &a->who, index)) != EYOT_OK)
@@ -551,6 +555,21 @@ static eyot_status share(eyot__frontier *f, eyot__activation *a, bool last, void
     eyot__history_release(h, out->version);
     eyot__state_unref(out->state, h);
     return status;
+}
+
+/* From now on joins that wait to be complete may have to find out that they are. */
+static void divert(eyot__frontier *f)
+{
+    f->diverted = true;
+    for (eyot__place *p = f->groups; p; p = p->next)
+        if (p->n_waiting > 0 && !p->watch) test_later(f, p);
+}
+
+static size_t edges_in(const eyot__taken *taken, size_t n)
+{
+    size_t edges = 0;
+    for (size_t i = 0; i < n; i++) edges += i == 0 || taken[i].edge != taken[i - 1].edge;
+    return edges;
 }
 
 static eyot_status go_along(eyot__frontier *f, eyot__activation *a, const eyot__taken *taken, size_t n, eyot_error *e)
@@ -600,6 +619,7 @@ eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *
 {
     eyot_status status = EYOT_OK;
     if (update_take && eyot__history_extend(&f->history, &a->version, update_take, &a->who, -1)) status = no_memory(e);
+    if (!f->diverted && edges_in(taken, n_taken) < f->shape->nodes[a->who.node].n_out) divert(f);
     if (!status && n_taken == 1 && f->n_live == 1 && f->n_waiting == 0 && !taken[0].item)
         return move(f, a, taken[0].edge, e);
     if (status) {
@@ -637,11 +657,13 @@ eyot_status eyot__frontier_result(eyot__frontier *f, eyot__state **state, eyot_e
 
 eyot_status eyot__frontier_put_task(eyot__frontier *f, eyot__who who, eyot__version *v, eyot__state *state)
 {
+    f->diverted = true; /* a snapshot does not tell */
     return activate(f, who, v, state);
 }
 
 eyot_status eyot__frontier_put_waiting(eyot__frontier *f, uint32_t node, eyot__stamp *at, eyot__arrival arrival)
 {
+    f->diverted = true;
     eyot_status status = wait_at(f, node, at, &arrival);
     eyot__stamp_unref(at);
     eyot__stamp_unref(arrival.stamp);

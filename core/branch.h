@@ -5,7 +5,8 @@
  * cheapest first: nothing else is alive; every in-edge that can lead there has brought its branch (counted); or a search
  * for a group of live branches that can still reach it. The join then watches that ONE group, as a SAT solver watches a
  * literal (Moskewicz et al., Chaff, 2001), and is tested again only when the group is gone: what cannot reach it has no
- * descendant that can. Groups are only kept track of once a join needs such a search. */
+ * descendant that can. Groups are only kept track of once a join needs such a search; and as long as every task has taken
+ * all its edges, a join that can be counted will be complete one day and needs none. */
 #ifndef EYOT_CORE_BRANCH_H
 #define EYOT_CORE_BRANCH_H
 
@@ -61,6 +62,7 @@ typedef struct eyot__frontier {
     eyot__place **by_loop;  /* [loops]: groups inside an outermost loop */
     eyot__place *tests;
     bool tracking;
+    bool diverted; /* some task has not taken all its edges: counting alone no longer tells that a join will be complete */
 } eyot__frontier;
 
 /* `memory` (may be NULL) serves the first activations, each of activation_size bytes; the rest of an object beyond its

@@ -33,6 +33,14 @@ void eyot__buf_bytes(eyot_buf *buf, const void *p, size_t n); /* varint length, 
 void eyot__buf_text(eyot_buf *buf, const char *text);         /* the characters alone */
 void eyot__buf_format(eyot_buf *buf, const char *fmt, ...) EYOT_PRINTF(2, 3);
 
+/* An error that says nothing yet, without clearing all of its text: these stand on hot paths. */
+static inline void eyot__error_none(eyot_error *e)
+{
+    e->status = EYOT_OK;
+    e->os_errno = 0;
+    e->text[0] = 0;
+}
+
 /* Reading: a cursor that remembers the first failure and yields zeros after it. */
 typedef struct eyot__reader {
     const unsigned char *p, *end;

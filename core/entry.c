@@ -340,7 +340,7 @@ static eyot_status restore_state(restored *s, eyot__frontier *f, size_t parent, 
     s->states[at] = eyot__state_ref(s->states[parent]);
     for (uint32_t i = 0; i < v->n && !status; i++) {
         if (v->changes[i]) {
-            status = eyot__state_apply(&s->states[at], v->changes[i]->value, &f->history, e);
+            status = eyot__state_update(&s->states[at], v->changes[i]->value, &f->history, e);
             continue;
         }
         status = eyot__state_own(&s->states[at], &f->history);

@@ -43,11 +43,12 @@ eyot_status eyot__state_own(eyot__state **s, const eyot__history *h)
     return EYOT_OK;
 }
 
-eyot_status eyot__state_apply(eyot__state **s, const void *update, const eyot__history *h, eyot_error *e)
+eyot_status eyot__state_update(eyot__state **s, const void *update, const eyot__history *h, eyot_error *e)
 {
     eyot_status status = eyot__state_own(s, h);
     if (status) return eyot_error_set(e, status, "the state could not be copied: %s", eyot_status_text(status));
-    eyot_error own = {.status = EYOT_OK};
+    eyot_error own;
+    eyot__error_none(&own);
     status = h->copier->apply(&(*s)->value, update, &own, h->user);
     if (status) eyot_error_set(e, status, "%s", own.text[0] ? own.text : eyot_status_text(status));
     return status;
@@ -556,8 +557,9 @@ static void drop_arrival(eyot__history *h, eyot__arrival *a)
 static eyot_status apply_added(joining *j, eyot__state **state)
 {
     for (uint32_t i = 0; i < j->n_added; i++) {
-        eyot_error own = {.status = EYOT_OK};
-        eyot_status status = eyot__state_apply(state, j->added[i]->value, j->h, &own);
+        eyot_error own;
+        eyot__error_none(&own);
+        eyot_status status = eyot__state_update(state, j->added[i]->value, j->h, &own);
         if (!status) continue;
         eyot_buf who = EYOT__BUF_INIT;
         print_who(&who, j->h, j->added[i]);

@@ -65,7 +65,7 @@ void eyot__state_unref(eyot__state *s, const eyot__history *h);
 /* Makes *s one that nobody else holds, copying if need be. ENOMEM leaves it as it was. No lock needed. */
 eyot_status eyot__state_own(eyot__state **s, const eyot__history *h);
 /* Applies an update to *s, which becomes the caller's own. No lock needed. */
-eyot_status eyot__state_apply(eyot__state **s, const void *update, const eyot__history *h, eyot_error *e);
+eyot_status eyot__state_update(eyot__state **s, const void *update, const eyot__history *h, eyot_error *e);
 
 /* One branch stands on the empty history. */
 void eyot__history_init(eyot__history *h, const eyot_graph *g, bool keep_states);

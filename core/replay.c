@@ -88,7 +88,7 @@ static eyot_status redo(rebuilding *b, eyot__reader *payload)
     if (status) return status;
     eyot__activation *a = finder_take(&b->live, &t.who);
     if (!a) status = eyot_error_set(b->e, EYOT_ECORRUPT, "the task at \"%s\" follows from nothing before it", g->nodes[t.who.node].id);
-    if (!status && t.update) status = eyot__state_apply(&a->state, t.update, &b->f->history, b->e);
+    if (!status && t.update) status = eyot__state_update(&a->state, t.update, &b->f->history, b->e);
     if (!status) {
         void *update = t.update;
         eyot__taken *taken = t.taken;

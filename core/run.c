@@ -119,6 +119,9 @@ static bool may_start(const eyot_run *r)
     return r->n_ready > 0 && !stopped(r) && r->running < r->max_parallel;
 }
 
+/* The same for a thread whose own task makes room. */
+static bool may_start_next(const eyot_run *r) { return r->n_ready > 0 && !stopped(r); }
+
 static eyot_task *take_ready(eyot_run *r)
 {
     if (!may_start(r)) return NULL;
@@ -154,8 +157,8 @@ static eyot_status call_node(eyot_run *r, eyot_task *t)
     uint64_t before = eyot__now_ns();
     eyot_status status = node->fn(t, node->user);
     uint64_t took = eyot__now_ns() - before + 1;
-    if (took > UINT32_MAX) took = UINT32_MAX;
-    uint64_t next = mean == 0 || took >= 4 * HANDOFF_NS ? took : (7 * (uint64_t)mean + took) / 8 + 1;
+    if (took > 8 * HANDOFF_NS) took = 8 * HANDOFF_NS; /* one that was only interrupted is forgotten soon */
+    uint64_t next = mean == 0 ? took : (3 * (uint64_t)mean + took) / 4 + 1;
     atomic_store_explicit(&node->mean_ns, (uint32_t)next, memory_order_relaxed);
     return status;
 }
@@ -168,54 +171,94 @@ static uint64_t count_step(eyot_run *r)
     return steps;
 }
 
-/* The frontier could not take a step: the run can only be resumed from the store. */
-static void break_down(eyot_run *r, const eyot_error *e)
+/* The node's function has returned EYOT_PENDING. If the task was completed already, with what; otherwise it belongs to
+ * whoever completes it from now on. */
+static eyot_status keep_pending(eyot_run *r, eyot_task *t)
 {
-    eyot__run_fail(r, e->status, "%s", e->text);
-    r->broken = true;
+    int running = EYOT__TASK_RUNNING;
+    if (!atomic_compare_exchange_strong(&t->phase, &running, EYOT__TASK_WAITING)) return (eyot_status)t->status;
+    if (atomic_load(&r->cancelled)) {
+        pthread_mutex_lock(&r->lock);
+        eyot__run_abandon_pending(r);
+        pthread_mutex_unlock(&r->lock);
+    }
+    return EYOT_PENDING;
 }
 
-/* A run with one branch and no store goes its plain ways without its lock: nobody else looks at the frontier while a task
- * runs. Returns the first task that wants more than a plain step, with what its node returned. */
-static eyot_task *run_alone(eyot_run *r, eyot_task *t, eyot_status *status)
+/* What became of a task, before its run is told. */
+typedef struct outcome {
+    eyot_status status;
+    eyot__taken few[EYOT__TAKEN_FEW], *taken; /* freed unless it is few */
+    size_t n;
+    eyot_error e;
+} outcome;
+
+static void settle(eyot_task *t, eyot_status status, outcome *o)
 {
-    eyot__frontier *f = &r->frontier;
-    while (f->n_live == 1 && f->n_waiting == 0 && r->started < r->max_steps) {
-        const eyot__gnode *node = &r->graph->nodes[t->a.who.node];
-        const eyot__tnode *shape = &f->shape->nodes[t->a.who.node];
-        *status = call_node(r, t);
-        if (*status || !node->plain || shape->n_out != 1 || t->edit || t->n_sends || t->ended || t->failed ||
-            atomic_load_explicit(&r->cancelled, memory_order_relaxed))
-            return t;
-        eyot_error e = {.status = EYOT_OK};
-        if (t->update && (*status = eyot__state_apply(&t->a.state, t->update, &f->history, &e)) != EYOT_OK) {
-            eyot_task_fail(t, "%s", e.text);
-            return t;
-        }
-        void *update = t->update;
-        t->update = NULL;
-        eyot__task_clear(t);
-        eyot__taken next = {.edge = shape->out[0]};
-        count_step(r);
-        if (eyot__frontier_commit(f, &t->a, update, &next, 1, &e)) {
-            pthread_mutex_lock(&r->lock);
-            break_down(r, &e);
-            r->running--;
-            r->alone = false;
-            pthread_mutex_unlock(&r->lock);
-            return NULL;
-        }
-        t = (eyot_task *)(void *)eyot__frontier_next(f); /* alone, it always goes on */
-        eyot__task_init(t, r);
-        r->started++;
+    o->taken = o->few;
+    o->n = 0;
+    eyot__error_none(&o->e);
+    if (status == EYOT_PENDING) status = EYOT_EINVAL; /* completed with it */
+    if (status)
+        o->status = eyot_error_set(&o->e, status, "%s", t->text ? t->text : eyot_status_text(status));
+    else
+        o->status = eyot__task_settle(t, o->few, &o->taken, &o->n, &o->e);
+}
+
+/* The run has taken a step. Returns false when the frontier could not. */
+static bool advance(eyot_run *r, eyot_task *t, outcome *o)
+{
+    void *update = t->update;
+    t->update = NULL;
+    eyot__task_clear(t);
+    if (eyot__frontier_commit(&r->frontier, &t->a, update, o->taken, o->n, &o->e)) {
+        eyot__run_fail(r, o->e.status, "%s", o->e.text);
+        r->broken = true; /* it can only be resumed from the store */
+        return false;
     }
-    *status = call_node(r, t);
-    return t;
+    collect_fired(r);
+    return true;
 }
 
 static bool can_go_alone(const eyot_run *r)
 {
-    return !r->stored && !(r->flags & EYOT_RUN_CHECK_INPUTS) && r->frontier.n_live == 1 && r->frontier.n_waiting == 0;
+    return !r->stored && !(r->flags & EYOT_RUN_CHECK_INPUTS) && r->running == 1 && !r->closing;
+}
+
+static void stop_alone(eyot_run *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->alone = false;
+    if (may_start(r)) eyot__run_wake(r); /* those who looked in vain meanwhile */
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* One thread has all of a run that keeps nothing, and goes on without its lock for as long as nothing happens that others
+ * must see: no failure, no end, no task that another thread should help with. Returns the task that was the last, with
+ * what became of it; NULL when it was committed or is pending. */
+static eyot_task *run_alone(eyot_run *r, eyot_task *t, outcome *o)
+{
+    for (;;) {
+        eyot_status status = call_node(r, t);
+        if (status == EYOT_PENDING) {
+            stop_alone(r);
+            status = keep_pending(r, t);
+            if (status == EYOT_PENDING) return NULL;
+            settle(t, status, o);
+            return t;
+        }
+        settle(t, status, o);
+        if (o->status || (o->n == 0 && r->frontier.n_live == 1)) break;
+        count_step(r);
+        bool good = advance(r, t, o);
+        if (o->taken != o->few) free(o->taken);
+        t = good && r->started < r->max_steps && !wants_help(r) && may_start_next(r) ? pop_ready(r) : NULL;
+        if (!t) break;
+        r->started++;
+    }
+    if (!t) r->running--;
+    stop_alone(r);
+    return t;
 }
 
 /* The debug option: the node gets a copy of its own, which is compared with the state afterwards. */
@@ -227,31 +270,20 @@ static eyot_status copy_input(eyot_run *r, eyot_task *t)
     return t->edit ? EYOT_OK : EYOT_ENOMEM;
 }
 
+static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, bool in_place);
+
 static void execute(eyot_run *r, eyot_task *t, bool alone, eyot_buf *scratch)
 {
-    eyot_status status = EYOT_OK;
+    outcome o;
     if (alone) {
-        t = run_alone(r, t, &status);
-        if (!t) return;
+        t = run_alone(r, t, &o);
     } else {
-        if (r->flags & EYOT_RUN_CHECK_INPUTS) status = copy_input(r, t);
+        eyot_status status = r->flags & EYOT_RUN_CHECK_INPUTS ? copy_input(r, t) : EYOT_OK;
         if (!status) status = call_node(r, t);
+        if (status == EYOT_PENDING && (status = keep_pending(r, t)) == EYOT_PENDING) return;
+        settle(t, status, &o);
     }
-    if (status == EYOT_PENDING) {
-        int running = EYOT__TASK_RUNNING;
-        if (atomic_compare_exchange_strong(&t->phase, &running, EYOT__TASK_WAITING)) {
-            /* From here on t belongs to whoever completes it. */
-            if (alone || atomic_load(&r->cancelled)) {
-                pthread_mutex_lock(&r->lock);
-                r->alone = false;
-                if (atomic_load(&r->cancelled)) eyot__run_abandon_pending(r);
-                pthread_mutex_unlock(&r->lock);
-            }
-            return;
-        }
-        status = (eyot_status)t->status;
-    }
-    eyot__run_finish(r, t, status, scratch, true);
+    if (t) conclude(r, t, &o, scratch, true);
 }
 
 void eyot__run_help(eyot_run *r)
@@ -260,10 +292,11 @@ void eyot__run_help(eyot_run *r)
     eyot_task *t;
     if (r->engine) scratch.max = r->engine->max_body;
     r->helpers++;
-    for (;;) {
+    while (!r->alone) {
         if ((t = take_ready(r))) {
-            if (wants_help(r)) eyot__pool_offer(r->engine, r);
-            bool alone = r->alone = can_go_alone(r);
+            bool help = wants_help(r);
+            if (help) eyot__pool_offer(r->engine, r);
+            bool alone = r->alone = !help && can_go_alone(r);
             pthread_mutex_unlock(&r->lock);
             execute(r, t, alone, &scratch);
             pthread_mutex_lock(&r->lock);
@@ -326,22 +359,14 @@ static void maybe_snapshot(eyot_run *r)
     if (eyot__run_append_snapshot(r)) eyot__run_fail(r, EYOT_ENOMEM, "out of memory while writing a snapshot");
 }
 
-static void commit_task(eyot_run *r, eyot_task *t, eyot__taken *taken, size_t n, const eyot_buf *entry, size_t key_len)
+static void commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *entry, size_t key_len)
 {
-    eyot_error e = {.status = EYOT_OK};
-    void *update = t->update;
+    bool logged = entry && r->durability != EYOT_EXIT;
     uint64_t step = count_step(r);
-    if (entry && r->durability != EYOT_EXIT &&
+    if (logged &&
         eyot__run_append(r, EYOT_ENTRY_TASK, step, entry->data, key_len, entry->data + key_len, entry->len - key_len))
         eyot__run_fail(r, EYOT_ENOMEM, "out of memory while writing an entry");
-    t->update = NULL;
-    eyot__task_clear(t);
-    if (eyot__frontier_commit(&r->frontier, &t->a, update, taken, n, &e)) {
-        break_down(r, &e);
-        return;
-    }
-    collect_fired(r);
-    if (entry && r->durability != EYOT_EXIT) maybe_snapshot(r);
+    if (advance(r, t, o) && logged) maybe_snapshot(r);
 }
 
 static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char *text, const eyot_buf *entry, size_t key_len)
@@ -356,33 +381,28 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
     eyot__task_clear(t); /* the activation stays in the frontier: the task is not done */
 }
 
-bool eyot__run_finish(eyot_run *r, eyot_task *t, eyot_status status, eyot_buf *scratch, bool in_place)
+/* The outcome reaches the run. Returns false when it was dropped. `in_place`: this thread may wait for the store, and goes
+ * on with the run. */
+static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, bool in_place)
 {
-    eyot_error e = {.status = EYOT_OK};
-    eyot__taken *taken = NULL;
-    size_t n = 0, key_len = 0;
-    if (status == EYOT_PENDING) status = EYOT_EINVAL; /* completed with it */
-    if (status)
-        eyot_error_set(&e, status, "%s", t->text ? t->text : eyot_status_text(status));
-    else
-        status = eyot__task_settle(t, &taken, &n, &e);
+    size_t key_len = 0;
     if (r->stored && r->durability != EYOT_EXIT) {
-        key_len = encode_entry(r, t, status, &e, taken, n, scratch);
-        if (scratch->failed && !status)
-            status = eyot_error_set(&e, scratch->failed, scratch->failed == EYOT_ELIMIT
-                                                             ? "the task's entry is larger than the store takes"
-                                                             : "the update could not be encoded");
+        key_len = encode_entry(r, t, o->status, &o->e, o->taken, o->n, scratch);
+        if (scratch->failed && !o->status)
+            o->status = eyot_error_set(&o->e, scratch->failed, scratch->failed == EYOT_ELIMIT
+                                                                   ? "the task's entry is larger than the store takes"
+                                                                   : "the update could not be encoded");
     }
     pthread_mutex_lock(&r->lock);
     const eyot_buf *entry = r->stored && !r->lost && !scratch->failed ? scratch : NULL;
     bool refused = r->lost || r->phase != EYOT__RUN_LIVE;
     r->running--;
-    r->alone = false;
-    if (refused || status) {
-        for (size_t i = 0; i < n; i++) r->graph->copier->free(taken[i].item, r->graph->copier_user);
-        fail_task(r, t, status ? status : EYOT_ECANCELED, e.text, refused ? NULL : entry, key_len);
+    if (refused || o->status) {
+        for (size_t i = 0; i < o->n; i++)
+            if (o->taken[i].item) r->graph->copier->free(o->taken[i].item, r->graph->copier_user);
+        fail_task(r, t, o->status ? o->status : EYOT_ECANCELED, o->e.text, refused ? NULL : entry, key_len);
     } else {
-        commit_task(r, t, taken, n, entry, key_len);
+        commit_task(r, t, o, entry, key_len);
     }
     eyot__run_settle_end(r);
     bool flush = r->out.n > 0 && r->durability != EYOT_ASYNC && in_place;
@@ -392,7 +412,7 @@ bool eyot__run_finish(eyot_run *r, eyot_task *t, eyot_status status, eyot_buf *s
     }
     if (!in_place && may_start(r)) eyot__run_wake(r);
     pthread_mutex_unlock(&r->lock);
-    free(taken);
+    if (o->taken != o->few) free(o->taken);
     if (flush) eyot__journal_flush(r->engine, r);
     return !refused;
 }
@@ -425,7 +445,9 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
         eyot_buf scratch = EYOT__BUF_INIT;
         scratch.max = r->engine->max_body;
         atomic_fetch_add(&r->pins, 1);
-        bool kept = eyot__run_finish(r, task, status, &scratch, false);
+        outcome o;
+        settle(task, status, &o);
+        bool kept = conclude(r, task, &o, &scratch, false);
         eyot__buf_clear(&scratch);
         eyot__run_unpin(r);
         return kept ? EYOT_OK : EYOT_ECANCELED;
@@ -449,7 +471,8 @@ static void ended(eyot_run *r)
 
 static void final_state(eyot_run *r)
 {
-    eyot_error e = {.status = EYOT_OK};
+    eyot_error e;
+    eyot__error_none(&e);
     if (eyot__frontier_result(&r->frontier, &r->result, &e))
         eyot__run_fail(r, e.status, "at the end of the run: %s", e.text);
 }

@@ -42,9 +42,11 @@ struct eyot_task {
 
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
 void eyot__task_clear(eyot_task *t);               /* frees what the attempt left; keeps the activation */
-/* Turns what the node gave into an update applied to its state and a list of edges. Without lock. *taken is freed by the
- * caller with free; its items are the list's. */
-eyot_status eyot__task_settle(eyot_task *t, eyot__taken **taken, size_t *n_taken, eyot_error *e);
+enum { EYOT__TAKEN_FEW = 8 };
+/* Turns what the node gave into an update applied to its state and a list of edges. Without lock. *taken is `few`, or is
+ * freed by the caller with free; its items are the list's. */
+eyot_status eyot__task_settle(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], eyot__taken **taken, size_t *n_taken,
+                              eyot_error *e);
 
 /* ---- runs ------------------------------------------------------------------------------------------------------ */
 
@@ -119,9 +121,6 @@ struct eyot_run {
 void eyot__run_begin(eyot_run *r);
 /* Runs tasks of the run until none may start. Run lock held on entry and exit, not meanwhile. */
 void eyot__run_help(eyot_run *r);
-/* The node's function has returned `status`, or the pending task was completed. No lock held. `in_place`: this thread may
- * wait for the store and will go on with the run. Returns false when the result was dropped. */
-bool eyot__run_finish(eyot_run *r, eyot_task *t, eyot_status status, eyot_buf *scratch, bool in_place);
 /* Nobody waits for pending tasks of a cancelled run. Run lock held. */
 void eyot__run_abandon_pending(eyot_run *r);
 void eyot__run_fail(eyot_run *r, eyot_status status, const char *fmt, ...) EYOT_PRINTF(3, 4); /* run lock held */

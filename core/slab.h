@@ -41,7 +41,7 @@ static inline void *eyot__slab_grow(eyot__slab *s)
     s->chunks = (eyot__slab_item *)(void *)memory;
     s->fresh = memory + 16 + s->size;
     s->end = memory + 16 + s->chunk;
-    if (s->chunk < (size_t)256 * 1024) s->chunk *= 2;
+    if (s->chunk < (size_t)64 * 1024) s->chunk *= 2;
     return memory + 16;
 }
 

@@ -208,7 +208,7 @@ static eyot_status settle_update(eyot_task *t, eyot_error *e)
     } else if (t->edit && !same_value(g, t->edit->value, t->a.state->value)) {
         return eyot_error_set(e, EYOT_EINVAL, "the node changed its input in place; it must give an update");
     }
-    if (!status && t->update) status = eyot__state_apply(&t->a.state, t->update, history_of(t), e);
+    if (!status && t->update) status = eyot__state_update(&t->a.state, t->update, history_of(t), e);
     return status;
 }
 
@@ -233,7 +233,8 @@ static bool is_named(const eyot_task *t, uint32_t edge)
 
 static eyot_status condition(const eyot_task *t, const eyot__gedge *edge, bool *taken, eyot_error *e)
 {
-    eyot_error own = {.status = EYOT_OK};
+    eyot_error own;
+    eyot__error_none(&own);
     *taken = false;
     eyot_status status = edge->condition(t->a.state->value, taken, edge->user, &own);
     if (!status) return EYOT_OK;
@@ -268,21 +269,26 @@ static eyot_status choose(eyot_task *t, const eyot__tnode *node, eyot__taken *ou
     return EYOT_OK;
 }
 
-static eyot_status choose_route(eyot_task *t, eyot__taken **taken, size_t *n, eyot_error *e)
+static eyot_status choose_route(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], eyot__taken **taken, size_t *n, eyot_error *e)
 {
     const eyot_graph *g = t->run->graph;
     const eyot__tnode *node = &t->run->frontier.shape->nodes[t->a.who.node];
     if (t->ended && t->n_sends > 0)
         return eyot_error_set(e, EYOT_EINVAL, "the node both ends its branch and routes it on");
     if (t->ended || node->n_out == 0) return EYOT_OK;
-    eyot__taken *out = malloc(((size_t)node->n_out + t->n_sends) * sizeof *out);
+    if (node->n_out == 1 && g->nodes[t->a.who.node].plain) { /* most nodes */
+        few[(*n)++] = (eyot__taken){.edge = node->out[0]};
+        return EYOT_OK;
+    }
+    size_t most = (size_t)node->n_out + t->n_sends;
+    eyot__taken *out = most <= EYOT__TAKEN_FEW ? few : malloc(most * sizeof *out);
     if (!out) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     eyot_status status = choose(t, node, out, n, e);
     if (!status && *n == 0)
         status = eyot_error_set(e, EYOT_ENOROUTE, "no route: no edge out of \"%s\" was taken", g->nodes[t->a.who.node].id);
     if (status) {
         for (size_t i = 0; i < *n; i++) free_value(t, out[i].item);
-        free(out);
+        if (out != few) free(out);
         *n = 0;
         return status;
     }
@@ -290,12 +296,13 @@ static eyot_status choose_route(eyot_task *t, eyot__taken **taken, size_t *n, ey
     return EYOT_OK;
 }
 
-eyot_status eyot__task_settle(eyot_task *t, eyot__taken **taken, size_t *n_taken, eyot_error *e)
+eyot_status eyot__task_settle(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], eyot__taken **taken, size_t *n_taken,
+                              eyot_error *e)
 {
-    *taken = NULL;
+    *taken = few;
     *n_taken = 0;
     if (t->failed)
         return eyot_error_set(e, (eyot_status)t->failed, "%s", t->text ? t->text : eyot_status_text((eyot_status)t->failed));
     eyot_status status = settle_update(t, e);
-    return status ? status : choose_route(t, taken, n_taken, e);
+    return status ? status : choose_route(t, few, taken, n_taken, e);
 }
