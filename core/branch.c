@@ -6,15 +6,15 @@
 #include <string.h>
 
 void eyot__frontier_init(eyot__frontier *f, const eyot_graph *g, bool keep_states, size_t activation_size, void *memory,
-                         size_t memory_len)
+                         size_t memory_len, eyot__chunks *chunks)
 {
     memset(f, 0, sizeof *f);
     f->graph = g;
     f->shape = g->shape;
     eyot__history_init(&f->history, g, keep_states);
-    eyot__slab_init(&f->activations, activation_size, memory, memory_len);
-    eyot__slab_init(&f->arrivals, sizeof(eyot__arrival), NULL, 0);
-    eyot__slab_init(&f->places, sizeof(eyot__place), NULL, 0);
+    eyot__slab_init(&f->activations, activation_size, memory, memory_len, chunks);
+    eyot__slab_init(&f->arrivals, sizeof(eyot__arrival), NULL, 0, chunks);
+    eyot__slab_init(&f->places, sizeof(eyot__place), NULL, 0, chunks);
 }
 
 static eyot_status no_memory(eyot_error *e) { return eyot_error_set(e, EYOT_ENOMEM, "out of memory"); }
@@ -568,26 +568,34 @@ static void divert(eyot__frontier *f)
 static size_t edges_in(const eyot__taken *taken, size_t n)
 {
     size_t edges = 0;
+    if (!taken) return n;
     for (size_t i = 0; i < n; i++) edges += i == 0 || taken[i].edge != taken[i - 1].edge;
     return edges;
 }
 
+static void free_items(eyot__frontier *f, const eyot__taken *taken, size_t from, size_t n)
+{
+    for (size_t i = from; taken && i < n; i++)
+        if (taken[i].item) f->history.copier->free(taken[i].item, f->history.user);
+}
+
 static eyot_status go_along(eyot__frontier *f, eyot__activation *a, const eyot__taken *taken, size_t n, eyot_error *e)
 {
-    eyot_status status = EYOT_OK;
+    const uint32_t *out = f->shape->nodes[a->who.node].out;
     uint64_t index = 0;
     for (size_t i = 0; i < n; i++) {
-        const eyot__tedge *edge = &f->shape->edges[taken[i].edge];
-        index = i > 0 && taken[i - 1].edge == taken[i].edge ? index + 1 : 0;
-        if (status) { /* only what is still owned must go */
-            if (taken[i].item) f->history.copier->free(taken[i].item, f->history.user);
-            continue;
-        }
+        uint32_t number = taken ? taken[i].edge : out[i];
+        void *item = taken ? taken[i].item : NULL;
+        const eyot__tedge *edge = &f->shape->edges[number];
+        index = taken && i > 0 && taken[i - 1].edge == number ? index + 1 : 0;
         eyot__arrival to = {.stamp = a->who.stamp, .path = a->who.path, .edge = edge->in_index, .index = index};
-        status = share(f, a, i + 1 == n, taken[i].item, (int64_t)index, &to, e);
-        if (!status && arrive(f, taken[i].edge, edge->to, taken[i].item != NULL, &to)) status = no_memory(e);
+        eyot_status status = share(f, a, i + 1 == n, item, (int64_t)index, &to, e);
+        if (!status && arrive(f, number, edge->to, item != NULL, &to)) status = no_memory(e);
+        if (!status) continue;
+        free_items(f, taken, i + 1, n);
+        return status;
     }
-    return status;
+    return EYOT_OK;
 }
 
 /* The branch is alone and goes one plain way: it moves without being looked for by anyone. */
@@ -620,11 +628,10 @@ eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *
     eyot_status status = EYOT_OK;
     if (update_take && eyot__history_extend(&f->history, &a->version, update_take, &a->who, -1)) status = no_memory(e);
     if (!f->diverted && edges_in(taken, n_taken) < f->shape->nodes[a->who.node].n_out) divert(f);
-    if (!status && n_taken == 1 && f->n_live == 1 && f->n_waiting == 0 && !taken[0].item)
-        return move(f, a, taken[0].edge, e);
+    if (!status && n_taken == 1 && f->n_live == 1 && f->n_waiting == 0 && !(taken && taken[0].item))
+        return move(f, a, taken ? taken[0].edge : f->shape->nodes[a->who.node].out[0], e);
     if (status) {
-        for (size_t i = 0; i < n_taken; i++)
-            if (taken[i].item) f->history.copier->free(taken[i].item, f->history.user);
+        free_items(f, taken, 0, n_taken);
     } else if (n_taken == 0) {
         if (end_branch(f, a)) status = no_memory(e);
     } else {

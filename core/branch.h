@@ -65,10 +65,10 @@ typedef struct eyot__frontier {
     bool diverted; /* some task has not taken all its edges: counting alone no longer tells that a join will be complete */
 } eyot__frontier;
 
-/* `memory` (may be NULL) serves the first activations, each of activation_size bytes; the rest of an object beyond its
+/* `chunks` (may be NULL) outlives the frontier. `memory` (may be NULL) serves the first activations, each of activation_size bytes; the rest of an object beyond its
  * eyot__activation is not initialised. */
 void eyot__frontier_init(eyot__frontier *f, const eyot_graph *g, bool keep_states, size_t activation_size, void *memory,
-                         size_t memory_len);
+                         size_t memory_len, eyot__chunks *chunks);
 void eyot__frontier_clear(eyot__frontier *f);
 
 /* One branch at each start of the graph; takes the state. Everything below yields fired tasks in f->fired, oldest first.
@@ -76,7 +76,8 @@ void eyot__frontier_clear(eyot__frontier *f);
 eyot_status eyot__frontier_start(eyot__frontier *f, eyot__state *state_take, eyot_error *e);
 
 /* The task is done: its update (NULL: none; already applied to its state) enters the history, its branch goes along the
- * edges taken, or ends when there is none. Takes the update, the items and the activation. */
+ * edges taken, or ends when there is none. Takes the update, the items and the activation. `taken` NULL: the first n_taken
+ * out-edges, plainly. */
 eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *update_take, const eyot__taken *taken,
                                   size_t n_taken, eyot_error *e);
 

@@ -22,6 +22,7 @@ static void engine_free(eyot_engine *engine)
     free(engine->journal.commits);
     free(engine->journal.runs);
     pthread_mutex_destroy(&engine->journal.lock);
+    eyot__chunks_unref(engine->chunks);
     pthread_mutex_destroy(&engine->lock);
     pthread_cond_destroy(&engine->work);
     pthread_cond_destroy(&engine->beat);
@@ -47,6 +48,10 @@ eyot_status eyot_engine_new(eyot_engine **out, const eyot_engine_options *option
     eyot_status status = o.store ? eyot_store_inform(o.store, &info, e) : EYOT_OK;
     if (status) return status;
     eyot_engine *engine = calloc(1, sizeof *engine);
+    if (engine && !(engine->chunks = eyot__chunks_new())) {
+        free(engine);
+        engine = NULL;
+    }
     if (!engine) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     engine->store = o.store;
     engine->lease_ms = o.lease_ms ? o.lease_ms : LEASE_MS;
@@ -153,12 +158,14 @@ static eyot_run *run_new(eyot_engine *engine, const eyot_graph *g, const eyot_ru
     memset(r, 0, offsetof(eyot_run, memory));
     r->engine = engine;
     r->graph = g;
+    r->chunks = eyot__chunks_ref(engine->chunks);
     r->stored = engine->store != NULL;
     r->status = EYOT_RUN_RUNNING;
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->changed, NULL);
     set_options(r, o);
-    eyot__frontier_init(&r->frontier, g, r->stored, sizeof(eyot_task), r->memory, sizeof r->memory);
+    eyot__frontier_init(&r->frontier, g, r->stored, sizeof(eyot_task), r->memory, sizeof r->memory,
+                        r->chunks);
     return r;
 }
 
@@ -171,6 +178,7 @@ void eyot__run_free_now(eyot_run *r)
     eyot__frontier_clear(f);
     eyot__out_clear(&r->out);
     eyot__out_clear(&r->flying);
+    eyot__chunks_unref(r->chunks);
     free(r->heap);
     pthread_mutex_destroy(&r->lock);
     pthread_cond_destroy(&r->changed);

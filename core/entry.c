@@ -46,6 +46,13 @@ static size_t items_of(const eyot__taken *taken, size_t n, size_t from)
     return to - from;
 }
 
+static void put_plain_edge(eyot_buf *out, const eyot_graph *g, uint32_t edge)
+{
+    const eyot__gnode *to = &g->nodes[g->edges[edge].to];
+    eyot__buf_bytes(out, to->id, to->id_len);
+    eyot__buf_varint(out, 0);
+}
+
 void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt, const void *update,
                           const eyot__taken *taken, size_t n_taken)
 {
@@ -54,6 +61,11 @@ void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *w
     eyot__buf_u8(out, update != NULL);
     if (update) put_value(out, g, update);
     size_t edges = 0;
+    if (!taken) {
+        eyot__buf_varint(out, n_taken);
+        for (size_t i = 0; i < n_taken; i++) put_plain_edge(out, g, g->shape->nodes[who->node].out[i]);
+        return;
+    }
     for (size_t i = 0; i < n_taken; edges++) i += items_of(taken, n_taken, i) + !taken[i].item;
     eyot__buf_varint(out, edges);
     for (size_t i = 0; i < n_taken;) {

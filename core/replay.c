@@ -241,7 +241,7 @@ eyot_status eyot_store_load_latest_checkpoint(eyot_checkpoint **out, eyot_store 
     eyot_checkpoint *c = calloc(1, sizeof *c);
     if (!c) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     c->graph = g;
-    eyot__frontier_init(&c->frontier, g, false, sizeof(eyot__activation), NULL, 0);
+    eyot__frontier_init(&c->frontier, g, false, sizeof(eyot__activation), NULL, 0, NULL);
     eyot__history_release(&c->frontier.history, c->frontier.history.root);
     status = eyot__rebuild(&c->frontier, &c->built, store, run, e);
     if (!status) status = gather_branches(c, e);

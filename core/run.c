@@ -398,7 +398,7 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     bool refused = r->lost || r->phase != EYOT__RUN_LIVE;
     r->running--;
     if (refused || o->status) {
-        for (size_t i = 0; i < o->n; i++)
+        for (size_t i = 0; o->taken && i < o->n; i++)
             if (o->taken[i].item) r->graph->copier->free(o->taken[i].item, r->graph->copier_user);
         fail_task(r, t, o->status ? o->status : EYOT_ECANCELED, o->e.text, refused ? NULL : entry, key_len);
     } else {

@@ -43,8 +43,8 @@ struct eyot_task {
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
 void eyot__task_clear(eyot_task *t);               /* frees what the attempt left; keeps the activation */
 enum { EYOT__TAKEN_FEW = 8 };
-/* Turns what the node gave into an update applied to its state and a list of edges. Without lock. *taken is `few`, or is
- * freed by the caller with free; its items are the list's. */
+/* Turns what the node gave into an update applied to its state and a list of edges. Without lock. *taken is `few`, or NULL
+ * for all out-edges plainly, or is freed by the caller with free; its items are the list's. */
 eyot_status eyot__task_settle(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], eyot__taken **taken, size_t *n_taken,
                               eyot_error *e);
 
@@ -65,6 +65,7 @@ enum { EYOT__RUN_INLINE_TASKS = 4 };
 struct eyot_run {
     eyot_engine *engine; /* NULL once the engine is freed */
     const eyot_graph *graph;
+    eyot__chunks *chunks;
     pthread_mutex_t lock;
     pthread_cond_t changed;
 
@@ -166,6 +167,7 @@ struct eyot_engine {
     unsigned forks; /* eyot__fork_count when it was made */
     char owner[160];
     eyot__journal journal;
+    eyot__chunks *chunks; /* for the runs */
 };
 
 /* core/pool.c */
@@ -199,7 +201,7 @@ typedef struct eyot__task_entry {
     eyot__taken *taken;
     size_t n_taken;
 } eyot__task_entry;
-/* `taken` has the items of one edge next to each other. Sticks in the buffer. */
+/* `taken` has the items of one edge next to each other; NULL: the first out-edges, plainly. Sticks in the buffer. */
 void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt, const void *update,
                           const eyot__taken *taken, size_t n_taken);
 eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, const eyot_graph *g, eyot_error *e);

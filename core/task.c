@@ -276,8 +276,9 @@ static eyot_status choose_route(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], 
     if (t->ended && t->n_sends > 0)
         return eyot_error_set(e, EYOT_EINVAL, "the node both ends its branch and routes it on");
     if (t->ended || node->n_out == 0) return EYOT_OK;
-    if (node->n_out == 1 && g->nodes[t->a.who.node].plain) { /* most nodes */
-        few[(*n)++] = (eyot__taken){.edge = node->out[0]};
+    if (g->nodes[t->a.who.node].plain && t->n_sends == 0) { /* most nodes */
+        *taken = NULL;
+        *n = node->n_out;
         return EYOT_OK;
     }
     size_t most = (size_t)node->n_out + t->n_sends;

@@ -38,7 +38,7 @@ static void play_init(play *p, const model_case *c, const eyot_graph *g)
     memset(p, 0, sizeof *p);
     p->c = c;
     p->g = g;
-    eyot__frontier_init(&p->f, g, true, sizeof(eyot__activation), NULL, 0);
+    eyot__frontier_init(&p->f, g, true, sizeof(eyot__activation), NULL, 0, NULL);
 }
 
 static void play_start(play *p)
@@ -123,7 +123,7 @@ static void cut(play *p)
     eyot__entry_put_snapshot(&buf, &p->f, 7);
     CHECK_OK(buf.failed);
     eyot__frontier_clear(&p->f);
-    eyot__frontier_init(&p->f, p->g, true, sizeof(eyot__activation), NULL, 0);
+    eyot__frontier_init(&p->f, p->g, true, sizeof(eyot__activation), NULL, 0, NULL);
     eyot__history_release(&p->f.history, p->f.history.root);
     eyot__reader in = {buf.data, buf.data + buf.len, false};
     CHECK_OK(eyot__entry_get_snapshot(&p->f, &in, &steps, &p->e));
