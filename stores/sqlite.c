@@ -81,9 +81,6 @@ static eyot_status own_row(eyot_run_row *row, char **memory, eyot_error *e)
 
 static eyot_status check_sizes(const eyot__sqlite *s, const eyot_commit *c, eyot_error *e)
 {
-    if (c->n_entries > EYOT__SQLITE_MAX_SEQ || c->head > EYOT__SQLITE_MAX_SEQ - c->n_entries)
-        return eyot_error_set(e, EYOT_ELIMIT, "run " EYOT__ID ": an SQLite store holds %llu entries of a run",
-                              EYOT__ID_ARGS(c->run), (unsigned long long)EYOT__SQLITE_MAX_SEQ);
     for (size_t i = 0; i < c->n_entries; i++)
         if (c->entries[i].body.n > s->max_body)
             return eyot_error_set(e, EYOT_ELIMIT, "run " EYOT__ID ": entry %llu has %zu bytes, SQLite takes %llu",
@@ -98,11 +95,12 @@ static eyot_status add_entries(eyot__sqlite *s, int64_t no, const eyot_commit *c
     sqlite3_stmt *st = s->writer.st[EYOT__SQL_ADD_ENTRY];
     for (size_t i = 0; i < c->n_entries && !r; i++) {
         const eyot_entry *from = &c->entries[i];
-        sqlite3_bind_int64(st, 1, eyot__sqlite_place(no, c->head + 1 + i));
-        INT(st, 2, from->step);
-        INT(st, 3, (uint64_t)from->kind);
-        TEXT(st, 4, from->key);
-        BLOB(st, 5, from->body);
+        sqlite3_bind_int64(st, 1, no);
+        INT(st, 2, c->head + 1 + i);
+        INT(st, 3, from->step);
+        INT(st, 4, (uint64_t)from->kind);
+        TEXT(st, 5, from->key);
+        BLOB(st, 6, from->body);
         r = eyot__sqlite_run(s, st, e);
     }
     return r;
@@ -254,10 +252,8 @@ static eyot_status add_run(eyot__sqlite *s, const eyot_run_row *row, const eyot_
     sqlite3_bind_int64(st, 15, now);
     eyot_status r = eyot__sqlite_run(s, st, e);
     if (r) return r;
-    if (sqlite3_changes(s->writer.db) == 0) return exists(row, e);
     *no = sqlite3_last_insert_rowid(s->writer.db);
-    if (*no > EYOT__SQLITE_MAX_RUN) return eyot_error_set(e, EYOT_ELIMIT, "%s holds all the runs it can", s->shown);
-    return EYOT_OK;
+    return sqlite3_changes(s->writer.db) == 0 ? exists(row, e) : EYOT_OK;
 }
 
 static eyot_status add_graph(eyot__sqlite *s, eyot_bytes fingerprint, eyot_bytes source, eyot_error *e)
@@ -472,7 +468,7 @@ static eyot_status sqlite_get_graph(void *self, eyot_bytes fingerprint, eyot_buf
 static void read_entry(sqlite3_stmt *st, bool with_body, eyot_entry *out)
 {
     memset(out, 0, sizeof *out);
-    out->seq = (uint64_t)sqlite3_column_int64(st, 0) & EYOT__SQLITE_MAX_SEQ;
+    out->seq = (uint64_t)sqlite3_column_int64(st, 0);
     out->step = (uint64_t)sqlite3_column_int64(st, 1);
     out->kind = (eyot_entry_kind)sqlite3_column_int(st, 2);
     out->key = eyot__sqlite_column(st, 3);
@@ -509,10 +505,10 @@ static eyot_status find_snapshot(const eyot__sqlite *s, sqlite3_stmt *st, const 
                                  uint64_t *snapshot_seq, eyot_error *e)
 {
     bool found;
-    sqlite3_bind_int64(st, 1, eyot__sqlite_place(log->no, 1));
-    sqlite3_bind_int64(st, 2, eyot__sqlite_place(log->no, seq));
+    sqlite3_bind_int64(st, 1, log->no);
+    INT(st, 2, seq);
     eyot_status r = eyot__sqlite_step(s, st, &found, e);
-    *snapshot_seq = !r && found ? (uint64_t)sqlite3_column_int64(st, 0) & EYOT__SQLITE_MAX_SEQ : 0;
+    *snapshot_seq = !r && found ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
     sqlite3_reset(st);
     return r;
 }
@@ -522,9 +518,10 @@ static eyot_status load_range(const eyot__sqlite *s, sqlite3_stmt *st, const log
 {
     bool more;
     eyot_entry entry;
-    sqlite3_bind_int64(st, 1, eyot__sqlite_place(log->no, from));
-    sqlite3_bind_int64(st, 2, eyot__sqlite_place(log->no, to));
-    sqlite3_bind_int64(st, 3, -1);
+    sqlite3_bind_int64(st, 1, log->no);
+    INT(st, 2, from);
+    INT(st, 3, to);
+    sqlite3_bind_int64(st, 4, -1);
     eyot_status r = eyot__sqlite_step(s, st, &more, e);
     while (!r && more) {
         read_entry(st, true, &entry);
@@ -570,9 +567,10 @@ static eyot_status sqlite_list_entries(void *self, eyot_bytes id, uint64_t from,
     sqlite3_stmt *st = c->st[with_bodies ? EYOT__SQL_ENTRIES : EYOT__SQL_ENTRY_HEADS];
     r = open_log(s, c->st[EYOT__SQL_LOG], id, &log, e);
     if (!r && from <= log.head) {
-        sqlite3_bind_int64(st, 1, eyot__sqlite_place(log.no, from));
-        sqlite3_bind_int64(st, 2, eyot__sqlite_place(log.no, log.head));
-        sqlite3_bind_int64(st, 3, limit);
+        sqlite3_bind_int64(st, 1, log.no);
+        INT(st, 2, from);
+        INT(st, 3, log.head);
+        sqlite3_bind_int64(st, 4, limit);
         r = eyot__sqlite_step(s, st, &more, e);
     }
     while (!r && more) {

@@ -15,15 +15,6 @@
 #define EYOT__SQLITE_APPLICATION 0x45594F54
 #define EYOT__SQLITE_FORMAT 1
 
-/* An entry's rowid is (number of its run) << 32 | seq: one tree holds each run's log in order, and makes a second entry of
- * a seq impossible. */
-#define EYOT__SQLITE_MAX_SEQ UINT32_MAX
-#define EYOT__SQLITE_MAX_RUN INT32_MAX
-static inline int64_t eyot__sqlite_place(int64_t run_no, uint64_t seq)
-{
-    return (int64_t)((uint64_t)run_no << 32 | seq);
-}
-
 #define EYOT__SQLITE_ROW                                                                                            \
     "no, id, graph, fingerprint, origin, queue, owner, token, epoch, head, steps, snapshot_seq, status, attempts, " \
     "priority, crc, due_ms, created_ms, updated_ms"
@@ -39,7 +30,7 @@ static inline int64_t eyot__sqlite_place(int64_t run_no, uint64_t seq)
                "due_ms = ?7, updated_ms = ?8 WHERE no = ?1")                                                         \
     X(RENEW, "UPDATE run SET snapshot_seq = ?2, status = ?3, due_ms = ?4, updated_ms = ?5 WHERE no = ?1")            \
     X(RELEASE, "UPDATE run SET owner = '' WHERE no = ?1")                                                            \
-    X(ADD_ENTRY, "INSERT INTO entry(place, step, kind, key, body) VALUES(?1, ?2, ?3, ?4, ?5)")                       \
+    X(ADD_ENTRY, "INSERT INTO entry(run, seq, step, kind, key, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                \
     X(ADD_EVENT, "INSERT OR IGNORE INTO outbox(id, run, topic, payload) VALUES(?1, ?2, ?3, ?4)")                     \
     X(MESSAGE_DONE, "UPDATE inbox SET done = 1, name = x'', payload = x'' WHERE run = ?1 AND id = ?2")               \
     X(MESSAGE_WAITS, "SELECT 1 FROM inbox WHERE run = ?1 AND done = 0 LIMIT 1")                                      \
@@ -62,11 +53,11 @@ static inline int64_t eyot__sqlite_place(int64_t run_no, uint64_t seq)
             "ORDER BY created_ms DESC, id DESC LIMIT ?7")                                                            \
     X(GRAPH, "SELECT source FROM graph WHERE fingerprint = ?1")                                                      \
     X(LOG, "SELECT no, head, snapshot_seq FROM run WHERE id = ?1")                                                   \
-    X(SNAPSHOT_BEFORE, "SELECT place FROM entry WHERE kind = 7 AND place BETWEEN ?1 AND ?2 "                         \
-                       "ORDER BY place DESC LIMIT 1")                                                                \
-    X(ENTRIES, "SELECT place, step, kind, key, body FROM entry WHERE place BETWEEN ?1 AND ?2 ORDER BY place "        \
-               "LIMIT ?3")                                                                                           \
-    X(ENTRY_HEADS, "SELECT place, step, kind, key FROM entry WHERE place BETWEEN ?1 AND ?2 ORDER BY place LIMIT ?3") \
+    X(SNAPSHOT_BEFORE, "SELECT seq FROM entry WHERE kind = 7 AND run = ?1 AND seq <= ?2 ORDER BY seq DESC LIMIT 1")  \
+    X(ENTRIES, "SELECT seq, step, kind, key, body FROM entry WHERE run = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq " \
+               "LIMIT ?4")                                                                                           \
+    X(ENTRY_HEADS, "SELECT seq, step, kind, key FROM entry WHERE run = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq "   \
+                   "LIMIT ?4")                                                                                       \
     X(ADD_MESSAGE, "INSERT OR IGNORE INTO inbox(run, id, kind, name, payload, done) VALUES(?1, ?2, ?3, ?4, ?5, 0)")  \
     X(WAKE, "UPDATE run SET due_ms = ?2 WHERE no = ?1 AND status = 3 AND owner = ''")                                \
     X(INBOX, "SELECT no, kind, id, payload FROM inbox WHERE run = ?1 AND done = 0 ORDER BY no")                      \
@@ -75,8 +66,8 @@ static inline int64_t eyot__sqlite_place(int64_t run_no, uint64_t seq)
     X(VALUE, "SELECT version, value FROM value WHERE ns = ?1 AND key = ?2 AND until_ms > ?3")                        \
     X(DROP_VALUE, "DELETE FROM value WHERE ns = ?1 AND key = ?2")                                                    \
     X(ADD_VALUE, "INSERT INTO value(ns, key, value, until_ms) VALUES(?1, ?2, ?3, ?4)")                               \
-    X(DROP_ENTRY, "DELETE FROM entry WHERE place = ?1")                                                              \
-    X(DROP_LOG, "DELETE FROM entry WHERE place BETWEEN ?1 AND ?2")                                                   \
+    X(DROP_ENTRY, "DELETE FROM entry WHERE run = ?1 AND seq = ?2")                                                   \
+    X(DROP_LOG, "DELETE FROM entry WHERE run = ?1")                                                                  \
     X(DROP_INBOX, "DELETE FROM inbox WHERE run = ?1")                                                                \
     X(DROP_RUN, "DELETE FROM run WHERE no = ?1")                                                                     \
     X(DROP_TOMBSTONES, "DELETE FROM tombstone WHERE until_ms <= ?1")                                                 \
@@ -104,9 +95,11 @@ typedef struct eyot__sqlite {
     const char *reason;
     uint64_t max_body;
 
-    pthread_mutex_t write_lock; /* over the writer and the two numbers below; held for a whole transaction */
+    pthread_mutex_t write_lock; /* over the writer and the numbers below; held for a whole transaction */
     eyot__sqlite_connection writer;
-    int64_t wal_pages, checkpoint_at;
+    int64_t wal_pages, checkpoint_at; /* in the WAL after the last commit here; when it is written back */
+    int64_t wal_size;                 /* bytes up to which it has been laid out */
+    int64_t real_page_size;
 
     pthread_mutex_t read_lock; /* over `reading`; a connection belongs to who has set its flag */
     pthread_cond_t read_free;

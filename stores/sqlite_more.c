@@ -224,7 +224,8 @@ eyot_status eyot__sqlite_prune(void *self, eyot_bytes id, const uint64_t *drop_s
             r = eyot_error_set(e, EYOT_EINVAL, "run " EYOT__ID ": entry %llu is needed", EYOT__ID_ARGS(id),
                                (unsigned long long)drop_seq[i]);
         } else {
-            sqlite3_bind_int64(st, 1, eyot__sqlite_place(no, drop_seq[i]));
+            sqlite3_bind_int64(st, 1, no);
+            sqlite3_bind_int64(st, 2, (int64_t)drop_seq[i]);
             r = eyot__sqlite_run(s, st, e);
         }
     }
@@ -254,14 +255,12 @@ static eyot_status judge_delete(eyot__sqlite *s, eyot_bytes id, uint64_t epoch, 
 
 static eyot_status drop_run(eyot__sqlite *s, int64_t no, eyot_error *e)
 {
-    sqlite3_stmt *log = s->writer.st[EYOT__SQL_DROP_LOG];
-    sqlite3_bind_int64(log, 1, eyot__sqlite_place(no, 0));
-    sqlite3_bind_int64(log, 2, eyot__sqlite_place(no, EYOT__SQLITE_MAX_SEQ));
-    sqlite3_bind_int64(s->writer.st[EYOT__SQL_DROP_INBOX], 1, no);
-    sqlite3_bind_int64(s->writer.st[EYOT__SQL_DROP_RUN], 1, no);
-    eyot_status r = eyot__sqlite_run(s, log, e);
-    if (!r) r = eyot__sqlite_run(s, s->writer.st[EYOT__SQL_DROP_INBOX], e);
-    if (!r) r = eyot__sqlite_run(s, s->writer.st[EYOT__SQL_DROP_RUN], e);
+    static const eyot__sql drops[] = {EYOT__SQL_DROP_LOG, EYOT__SQL_DROP_INBOX, EYOT__SQL_DROP_RUN};
+    eyot_status r = EYOT_OK;
+    for (size_t i = 0; i < sizeof drops / sizeof *drops && !r; i++) {
+        sqlite3_bind_int64(s->writer.st[drops[i]], 1, no);
+        r = eyot__sqlite_run(s, s->writer.st[drops[i]], e);
+    }
     return r;
 }
 
