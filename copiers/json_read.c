@@ -517,6 +517,7 @@ static const char *close_container(parser *s, const char *p, eyot__word *out)
     s->depth--;
     if (s->depth == EYOT_VALUE_MAX_DEPTH && eyot__height(*out)) {
         eyot__unref(*out);
+        *out = 0;
         return fail(s, p, EYOT_ELIMIT, "nested deeper than 512 levels");
     }
     return p + 1;
