@@ -17,7 +17,10 @@ void eyot__frontier_init(eyot__frontier *f, const eyot_graph *g, bool keep_state
     eyot__slab_init(&f->places, sizeof(eyot__place), NULL, 0, chunks);
 }
 
-static eyot_status no_memory(eyot_error *e) { return eyot_error_set(e, EYOT_ENOMEM, "out of memory"); }
+static eyot_status no_memory(eyot_error *e)
+{
+    return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+}
 
 /* ---- arrivals -------------------------------------------------------------------------------------------------- */
 
@@ -241,7 +244,10 @@ static void drop_place(eyot__frontier *f, eyot__place *p)
     eyot__slab_give(&f->places, p);
 }
 
-static bool alive(const eyot__place *p) { return p->live > 0 || p->n_waiting > 0; }
+static bool alive(const eyot__place *p)
+{
+    return p->live > 0 || p->n_waiting > 0;
+}
 
 /* ---- activations ----------------------------------------------------------------------------------------------- */
 
@@ -403,7 +409,8 @@ eyot_status eyot__frontier_settle(eyot__frontier *f, eyot_error *e)
 /* ---- going along edges ----------------------------------------------------------------------------------------- */
 
 /* The stamp after an edge, or at a start (edge UINT32_MAX) the first iteration of every loop. */
-static eyot_status step_into_loops(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from, eyot__stamp **to)
+static eyot_status step_into_loops(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from,
+                                   eyot__stamp **to)
 {
     uint64_t few[16], *counters = few;
     uint32_t depth = f->shape->nodes[node].depth;
@@ -419,15 +426,16 @@ static eyot_status step_into_loops(const eyot__frontier *f, uint32_t edge, uint3
     return *to ? EYOT_OK : EYOT_ENOMEM;
 }
 
-static inline eyot_status step(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from, eyot__stamp **to)
+static inline eyot_status step(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from,
+                               eyot__stamp **to)
 {
     *to = NULL;
     return f->shape->nodes[node].depth == 0 ? EYOT_OK : step_into_loops(f, edge, node, from, to);
 }
 
 /* The path of a task that did not join: its branch's path, plus what tells apart all the ways it can have come here. */
-static eyot_status extend_path(const eyot__frontier *f, const eyot__arrival *a, uint32_t edge, bool sent, const eyot__way *way,
-                               eyot__path **out)
+static eyot_status extend_path(const eyot__frontier *f, const eyot__arrival *a, uint32_t edge, bool sent,
+                               const eyot__way *way, eyot__path **out)
 {
     eyot__path *p = eyot__path_ref(a->path);
     uint32_t keep = edge == UINT32_MAX ? 0 : f->shape->edges[edge].keep;
@@ -532,8 +540,8 @@ static eyot_status end_branch(eyot__frontier *f, eyot__activation *a)
 }
 
 /* The branch of a for one taken edge: a share of its version and state, or for the last edge they themselves. */
-static eyot_status share(eyot__frontier *f, eyot__activation *a, bool last, void *item_take, int64_t index, eyot__arrival *out,
-                         eyot_error *e)
+static eyot_status share(eyot__frontier *f, eyot__activation *a, bool last, void *item_take, int64_t index,
+                         eyot__arrival *out, eyot_error *e)
 {
     eyot__history *h = &f->history;
     out->version = a->version;

@@ -24,19 +24,19 @@ typedef struct eyot__activation {
 
 /* A group: everything alive at one (node, stamp). */
 typedef struct eyot__place {
-    struct eyot__place *prev, *next;           /* all groups */
+    struct eyot__place *prev, *next; /* all groups */
     struct eyot__place *hash_next;
     struct eyot__place *loop_prev, *loop_next; /* those inside one outermost loop */
     struct eyot__place *watch;                 /* the group this join waits for */
     struct eyot__place *watch_prev, *watch_next;
-    struct eyot__place *watchers;              /* joins that wait for this group */
+    struct eyot__place *watchers; /* joins that wait for this group */
     struct eyot__place *test_next;
     eyot__arrival *waiting, *last;
     eyot__stamp *stamp;
     uint32_t node;
-    uint32_t live;      /* activations here; only when groups are kept track of */
+    uint32_t live; /* activations here; only when groups are kept track of */
     uint32_t n_waiting;
-    bool testing;       /* is on the list of joins to be tested */
+    bool testing; /* is on the list of joins to be tested */
 } eyot__place;
 
 /* One out-edge that a task takes. */
@@ -56,13 +56,14 @@ typedef struct eyot__frontier {
     eyot__arrival *ends;
     eyot__place *groups;
     uint64_t n_groups;
-    eyot__place **by_node;  /* outside loops there is one group per node: [nodes], when first needed */
-    eyot__place **table;    /* inside loops by (node, stamp) */
+    eyot__place **by_node; /* outside loops there is one group per node: [nodes], when first needed */
+    eyot__place **table;   /* inside loops by (node, stamp) */
     uint32_t table_size, table_used;
-    eyot__place **by_loop;  /* [loops]: groups inside an outermost loop */
+    eyot__place **by_loop; /* [loops]: groups inside an outermost loop */
     eyot__place *tests;
     bool tracking;
-    bool diverted; /* some task has not taken all its edges: counting alone no longer tells that a join will be complete */
+    bool
+        diverted; /* some task has not taken all its edges: counting alone no longer tells that a join will be complete */
 } eyot__frontier;
 
 /* `chunks` (may be NULL) outlives the frontier. `memory` (may be NULL) serves the first activations, each of activation_size bytes; the rest of an object beyond its

@@ -40,7 +40,8 @@ eyot_status eyot_engine_new(eyot_engine **out, const eyot_engine_options *option
     static _Atomic uint64_t engines;
     eyot_engine_options o;
     *out = NULL;
-    if (eyot__options_read(&o, sizeof o, options)) return eyot_error_set(e, EYOT_EINVAL, "engine options of another size");
+    if (eyot__options_read(&o, sizeof o, options))
+        return eyot_error_set(e, EYOT_EINVAL, "engine options of another size");
     if (o.lease_ms != 0 && o.lease_ms < LEASE_MIN_MS)
         return eyot_error_set(e, EYOT_EINVAL, "lease_ms is %u; at least %d", o.lease_ms, LEASE_MIN_MS);
     if (o.threads > 4096) return eyot_error_set(e, EYOT_EINVAL, "threads is %u; at most 4096", o.threads);
@@ -164,8 +165,7 @@ static eyot_run *run_new(eyot_engine *engine, const eyot_graph *g, const eyot_ru
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->changed, NULL);
     set_options(r, o);
-    eyot__frontier_init(&r->frontier, g, r->stored, sizeof(eyot_task), r->memory, sizeof r->memory,
-                        r->chunks);
+    eyot__frontier_init(&r->frontier, g, r->stored, sizeof(eyot_task), r->memory, sizeof r->memory, r->chunks);
     return r;
 }
 
@@ -342,8 +342,9 @@ static eyot_status rebuild_run(eyot_run *r, eyot_run_status before, eyot_error *
     r->status = EYOT_RUN_DONE;
     r->phase = EYOT__RUN_ENDED;
     r->stored = false;
-    return r->frontier.n_ends ? eyot__frontier_result(&r->frontier, &r->result, e)
-                              : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but none of its branches has ended", r->id);
+    return r->frontier.n_ends
+               ? eyot__frontier_result(&r->frontier, &r->result, e)
+               : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but none of its branches has ended", r->id);
 }
 
 eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const char *run_id,
@@ -365,8 +366,9 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
     bool held = status == EYOT_OK;
     if (status == EYOT_EALREADY) status = EYOT_OK;
     if (!status && strcmp(row.fingerprint, g->fingerprint) != 0)
-        status = eyot_error_set(e, EYOT_ECHANGED, "run %s was made with another version of graph %s (%.12s, this one is %.12s)",
-                                r->id, g->name, row.fingerprint, g->fingerprint);
+        status = eyot_error_set(e, EYOT_ECHANGED,
+                                "run %s was made with another version of graph %s (%.12s, this one is %.12s)", r->id,
+                                g->name, row.fingerprint, g->fingerprint);
     if (!status) status = rebuild_run(r, held ? EYOT_RUN_RUNNING : row.status, e);
     if (status) {
         r->status = EYOT_RUN_FAILED;
@@ -424,7 +426,10 @@ eyot_run_status eyot_run_status_of(const eyot_run *run)
     return status;
 }
 
-uint64_t eyot_run_steps(const eyot_run *run) { return atomic_load(&((eyot_run *)(uintptr_t)run)->steps); }
+uint64_t eyot_run_steps(const eyot_run *run)
+{
+    return atomic_load(&((eyot_run *)(uintptr_t)run)->steps);
+}
 
 const void *eyot_run_state(const eyot_run *run)
 {

@@ -34,7 +34,8 @@ static eyot_status get_value(eyot__reader *in, const eyot_graph *g, void **out, 
     eyot_status status = g->copier->decode(bytes, len, out, &own, g->copier_user);
     if (!status) return EYOT_OK;
     *out = NULL;
-    return eyot_error_set(e, status, "a value could not be decoded: %s", own.text[0] ? own.text : eyot_status_text(status));
+    return eyot_error_set(e, status, "a value could not be decoded: %s",
+                          own.text[0] ? own.text : eyot_status_text(status));
 }
 
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
@@ -53,8 +54,8 @@ static void put_plain_edge(eyot_buf *out, const eyot_graph *g, uint32_t edge)
     eyot__buf_varint(out, 0);
 }
 
-void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt, const void *update,
-                          const eyot__taken *taken, size_t n_taken)
+void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
+                          const void *update, const eyot__taken *taken, size_t n_taken)
 {
     eyot__who_encode(out, g, who);
     eyot__buf_varint(out, attempt);
@@ -133,8 +134,8 @@ eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, const 
 
 /* ---- failed attempts and statuses ------------------------------------------------------------------------------ */
 
-void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt, eyot_status status,
-                             const char *text)
+void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
+                             eyot_status status, const char *text)
 {
     eyot__who_encode(out, g, who);
     eyot__buf_varint(out, attempt);

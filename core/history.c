@@ -202,7 +202,8 @@ static eyot_status append(eyot__history *h, eyot__version **v, eyot__change *con
     return EYOT_OK;
 }
 
-eyot_status eyot__history_extend(eyot__history *h, eyot__version **v, void *update_take, const eyot__who *who, int64_t sent)
+eyot_status eyot__history_extend(eyot__history *h, eyot__version **v, void *update_take, const eyot__who *who,
+                                 int64_t sent)
 {
     if (*v == h->root && (*v)->heads == 1 && (*v)->children == 0) { /* nobody will ever ask for it */
         h->copier->free(update_take, h->user);
@@ -229,7 +230,8 @@ eyot_status eyot__history_drop_local(eyot__history *h, eyot__version **v, eyot__
     eyot_status status = eyot__state_own(state, h);
     if (!status) status = c->drop_local(&(*state)->value, h->user);
     if (!status) status = append(h, v, &marker, 1);
-    return status ? eyot_error_set(e, status, "local keys could not be dropped: %s", eyot_status_text(status)) : EYOT_OK;
+    return status ? eyot_error_set(e, status, "local keys could not be dropped: %s", eyot_status_text(status))
+                  : EYOT_OK;
 }
 
 eyot__version *eyot__history_put(eyot__history *h, eyot__version *parent, eyot__change *const *changes, uint32_t n)
@@ -257,21 +259,21 @@ typedef struct writer {
     uint64_t hash;
     size_t key, key_len; /* in keys */
     eyot__change *change;
-    uint32_t next;       /* in the table's chain, 0: end */
+    uint32_t next; /* in the table's chain, 0: end */
     bool through;
 } writer;
 
 typedef struct joining {
     eyot__history *h;
     eyot_error *e;
-    uint64_t mark;          /* in_join of changes that the joined history has */
-    uint32_t arrival;       /* in_arrival of changes that the arrival has */
-    eyot__change *change;   /* whose keys are being told */
+    uint64_t mark;        /* in_join of changes that the joined history has */
+    uint32_t arrival;     /* in_arrival of changes that the arrival has */
+    eyot__change *change; /* whose keys are being told */
     bool check;
     eyot_buf keys;
-    writer *writers;        /* from 1 */
+    writer *writers; /* from 1 */
     uint32_t n_writers, cap_writers;
-    uint32_t *table;        /* hash → newest writer */
+    uint32_t *table; /* hash → newest writer */
     uint32_t table_size;
     eyot__change **added;
     uint32_t n_added, cap_added;
@@ -307,13 +309,15 @@ static void print_who(eyot_buf *out, const eyot__history *h, const eyot__change 
     if (c->sent >= 0) eyot__buf_format(out, " (item %lld)", (long long)c->sent);
 }
 
-static eyot_status report_conflict(joining *j, const char *key, size_t len, const eyot__change *a, const eyot__change *b)
+static eyot_status report_conflict(joining *j, const char *key, size_t len, const eyot__change *a,
+                                   const eyot__change *b)
 {
     eyot_buf one = EYOT__BUF_INIT, two = EYOT__BUF_INIT;
     print_who(&one, j->h, a);
     print_who(&two, j->h, b);
     eyot_status status = eyot_error_set(
-        j->e, EYOT_ECONFLICT, "key \"%.*s\" was written by %.*s and by %.*s, which do not know of each other; give it a reducer",
+        j->e, EYOT_ECONFLICT,
+        "key \"%.*s\" was written by %.*s and by %.*s, which do not know of each other; give it a reducer",
         (int)(len < 48 ? len : 48), key, (int)(one.len < 56 ? one.len : 56), one.data ? (char *)one.data : "",
         (int)(two.len < 56 ? two.len : 56), two.data ? (char *)two.data : "");
     eyot__buf_clear(&one);
@@ -457,8 +461,8 @@ enum { FEW = 8 }; /* lanes that a join keeps on the stack */
 /* Distinct histories: what lies above the base, and whether another one contains it. */
 typedef struct lane {
     eyot__arrival *arrival;
-    uint64_t size;   /* changes above the base */
-    bool own;        /* has a change that no other lane has */
+    uint64_t size; /* changes above the base */
+    bool own;      /* has a change that no other lane has */
     bool left_out;
 } lane;
 

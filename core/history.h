@@ -26,10 +26,10 @@ typedef struct eyot__state {
 /* One update in a history. */
 typedef struct eyot__change {
     uint32_t refs;
-    uint64_t in_join;                    /* scratch of the join that is being made, and of snapshots: */
+    uint64_t in_join; /* scratch of the join that is being made, and of snapshots: */
     uint32_t in_arrival, count;
-    eyot__who who;                       /* the task it comes from */
-    int64_t sent;                        /* its index when it is an item; -1: the task's own update */
+    eyot__who who; /* the task it comes from */
+    int64_t sent;  /* its index when it is an item; -1: the task's own update */
     void *value;
 } eyot__change;
 
@@ -37,22 +37,22 @@ typedef struct eyot__version {
     struct eyot__version *parent; /* NULL: the root */
     uint32_t heads;               /* branches, running, waiting or ended, that stand here */
     uint32_t children;
-    uintptr_t kids;               /* the children's addresses, xored: the only one can be found */
-    uint32_t depth;               /* below the root, about: grows strictly from parent to child */
-    uint64_t mark;                /* scratch of a join */
+    uintptr_t kids; /* the children's addresses, xored: the only one can be found */
+    uint32_t depth; /* below the root, about: grows strictly from parent to child */
+    uint64_t mark;  /* scratch of a join */
     uint32_t n, cap;
-    eyot__change **changes;       /* after the parent's; NULL: local keys were dropped here */
-    eyot__state *state;           /* of a version where branches parted, when snapshots need it */
+    eyot__change **changes; /* after the parent's; NULL: local keys were dropped here */
+    eyot__state *state;     /* of a version where branches parted, when snapshots need it */
 } eyot__version;
 
 typedef struct eyot__history {
     const eyot_graph *graph;
     const eyot_copier *copier;
-    void *user;           /* what the copier's slots are given */
-    bool keep_states;     /* the run is stored: remember the states where branches part */
-    eyot__version *root;  /* what every branch has; its own changes are forgotten. The first one lies here: */
+    void *user;          /* what the copier's slots are given */
+    bool keep_states;    /* the run is stored: remember the states where branches part */
+    eyot__version *root; /* what every branch has; its own changes are forgotten. The first one lies here: */
     eyot__version first;
-    uint64_t join;        /* number of the last join, for the marks */
+    uint64_t join; /* number of the last join, for the marks */
 } eyot__history;
 
 eyot__state *eyot__state_new(void *value_take, const eyot__history *h); /* NULL: no memory; the value is freed */
@@ -94,8 +94,8 @@ typedef struct eyot__arrival {
     eyot__state *state;
     eyot__stamp *stamp; /* of the task it comes from */
     eyot__path *path;
-    uint64_t index;     /* of the item it was sent with */
-    int64_t edge;       /* in-edge, -1 for a start; for an ended branch its node */
+    uint64_t index; /* of the item it was sent with */
+    int64_t edge;   /* in-edge, -1 for a start; for an ended branch its node */
 } eyot__arrival;
 
 /* Joins the branches of a sorted list of at least one arrival: takes their versions and states (sets them NULL) and

@@ -129,8 +129,14 @@ void eyot__key_print(eyot_buf *out, const eyot_graph *g, const eyot__who *w)
 }
 
 /* Zigzag: small numbers of either sign stay short. */
-static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v < 0 ? -1 : 0); }
-static int64_t unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
+static uint64_t zigzag(int64_t v)
+{
+    return ((uint64_t)v << 1) ^ (uint64_t)(v < 0 ? -1 : 0);
+}
+static int64_t unzigzag(uint64_t v)
+{
+    return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
 
 void eyot__who_encode(eyot_buf *out, const eyot_graph *g, const eyot__who *w)
 {
@@ -202,6 +208,7 @@ eyot_status eyot__who_decode(eyot__who *out, eyot__reader *in, const eyot_graph 
     if (!status) return EYOT_OK;
     eyot__who_clear(out);
     *out = (eyot__who){0};
-    return eyot_error_set(e, status, status == EYOT_ENOMEM ? "out of memory" : "a task of node \"%s\" is not well-formed",
+    return eyot_error_set(e, status,
+                          status == EYOT_ENOMEM ? "out of memory" : "a task of node \"%s\" is not well-formed",
                           g->nodes[out->node].id);
 }

@@ -7,7 +7,7 @@
 #include "core/buf.h"
 #include "core/graph.h"
 
-#define EYOT__KEY_MAX 200  /* bytes; a longer key is shortened to its first 160, '~' and 32 hex digits of its SHA-256 */
+#define EYOT__KEY_MAX 200 /* bytes; a longer key is shortened to its first 160, '~' and 32 hex digits of its SHA-256 */
 
 /* One counter per loop that contains the node; NULL for a node in no loop. */
 typedef struct eyot__stamp {
@@ -23,7 +23,7 @@ typedef struct eyot__path {
     uint32_t refs, length; /* parts up to and including this one */
     uint32_t kind;         /* eyot__part_kind */
     uint32_t n;
-    int64_t c[];           /* send index; in-edge (-1: start); counters of the loops that were left */
+    int64_t c[]; /* send index; in-edge (-1: start); counters of the loops that were left */
 } eyot__path;
 
 typedef struct eyot__who {
@@ -34,19 +34,34 @@ typedef struct eyot__who {
 
 /* Both NULL without memory. */
 eyot__stamp *eyot__stamp_new(const uint64_t *counters, uint32_t n); /* n ≥ 1 */
-static inline eyot__stamp *eyot__stamp_ref(eyot__stamp *s) { if (s) s->refs++; return s; }
+static inline eyot__stamp *eyot__stamp_ref(eyot__stamp *s)
+{
+    if (s) s->refs++;
+    return s;
+}
 void eyot__stamp_unref(eyot__stamp *s);
-static inline const uint64_t *eyot__stamp_counters(const eyot__stamp *s) { return s ? s->c : NULL; }
+static inline const uint64_t *eyot__stamp_counters(const eyot__stamp *s)
+{
+    return s ? s->c : NULL;
+}
 int eyot__stamp_compare(const eyot__stamp *a, const eyot__stamp *b); /* number by number */
 
 /* A new part at the end; takes `parent`, also on failure. */
 eyot__path *eyot__path_add(eyot__path *parent_take, eyot__part_kind kind, const int64_t *numbers, uint32_t n);
-static inline eyot__path *eyot__path_ref(eyot__path *p) { if (p) p->refs++; return p; }
+static inline eyot__path *eyot__path_ref(eyot__path *p)
+{
+    if (p) p->refs++;
+    return p;
+}
 void eyot__path_unref(eyot__path *p);
 /* Part by part from the first one, each by kind and then number by number; a prefix comes first. O(length). */
 int eyot__path_compare(const eyot__path *a, const eyot__path *b);
 
-static inline void eyot__who_clear(eyot__who *w) { eyot__stamp_unref(w->stamp); eyot__path_unref(w->path); }
+static inline void eyot__who_clear(eyot__who *w)
+{
+    eyot__stamp_unref(w->stamp);
+    eyot__path_unref(w->path);
+}
 int eyot__who_compare(const eyot__who *a, const eyot__who *b); /* by (node, stamp, path) */
 
 /* Appends the key, shortened if it must be. */

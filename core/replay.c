@@ -87,7 +87,9 @@ static eyot_status redo(rebuilding *b, eyot__reader *payload)
     eyot_status status = eyot__entry_get_task(&t, payload, g, b->e);
     if (status) return status;
     eyot__activation *a = finder_take(&b->live, &t.who);
-    if (!a) status = eyot_error_set(b->e, EYOT_ECORRUPT, "the task at \"%s\" follows from nothing before it", g->nodes[t.who.node].id);
+    if (!a)
+        status = eyot_error_set(b->e, EYOT_ECORRUPT, "the task at \"%s\" follows from nothing before it",
+                                g->nodes[t.who.node].id);
     if (!status && t.update) status = eyot__state_update(&a->state, t.update, &b->f->history, b->e);
     if (!status) {
         void *update = t.update;
@@ -133,8 +135,7 @@ static eyot_status read_entry(void *arg, const eyot_entry *entry)
         b->out->steps++;
         b->out->status = EYOT_RUN_RUNNING; /* it was resumed */
         return redo(b, &record.payload);
-    case EYOT_ENTRY_STATUS:
-        return eyot__entry_get_status(&record.payload, &b->out->status, &b->out->error, b->e);
+    case EYOT_ENTRY_STATUS: return eyot__entry_get_status(&record.payload, &b->out->status, &b->out->error, b->e);
     default: return EYOT_OK; /* nothing follows from it for the frontier */
     }
 }
@@ -174,10 +175,12 @@ eyot_status eyot__rebuild(eyot__frontier *f, eyot__rebuilt *out, eyot_store *sto
     out->status = EYOT_RUN_RUNNING;
     eyot_status status = eyot__store_load(store, run, UINT64_MAX, read_entry, &b, &loading);
     if (status && own.status)
-        eyot_error_set(e, status, "run " EYOT__ID ", entry %llu: %s", EYOT__ID_ARGS(run), (unsigned long long)out->seq, own.text);
+        eyot_error_set(e, status, "run " EYOT__ID ", entry %llu: %s", EYOT__ID_ARGS(run), (unsigned long long)out->seq,
+                       own.text);
     else if (status && e)
         *e = loading;
-    if (!status && !b.begun) status = eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID " has no entries", EYOT__ID_ARGS(run));
+    if (!status && !b.begun)
+        status = eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID " has no entries", EYOT__ID_ARGS(run));
     free(b.live.slots);
     eyot_status queued = queue_live(f, status ? NULL : e);
     return status ? status : queued;
@@ -232,12 +235,14 @@ eyot_status eyot_store_load_latest_checkpoint(eyot_checkpoint **out, eyot_store 
 {
     row_copy row = {.status = 0};
     *out = NULL;
-    if (!store || !g || !g->frozen || !run_id) return eyot_error_set(e, EYOT_EINVAL, "a store, a frozen graph and a run id are needed");
+    if (!store || !g || !g->frozen || !run_id)
+        return eyot_error_set(e, EYOT_EINVAL, "a store, a frozen graph and a run id are needed");
     eyot_bytes run = eyot__bytes(run_id, strlen(run_id));
     eyot_status status = eyot__store_get_run(store, run, copy_row, &row, e);
     if (status) return status;
     if (strcmp(row.fingerprint, g->fingerprint) != 0)
-        return eyot_error_set(e, EYOT_ECHANGED, "run %s was made with another graph than %s as it is now", run_id, g->name);
+        return eyot_error_set(e, EYOT_ECHANGED, "run %s was made with another graph than %s as it is now", run_id,
+                              g->name);
     eyot_checkpoint *c = calloc(1, sizeof *c);
     if (!c) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     c->graph = g;
@@ -263,11 +268,26 @@ void eyot_checkpoint_free(eyot_checkpoint *c)
     free(c);
 }
 
-uint64_t eyot_checkpoint_seq(const eyot_checkpoint *c) { return c->built.seq; }
-uint64_t eyot_checkpoint_step(const eyot_checkpoint *c) { return c->built.steps; }
-eyot_run_status eyot_checkpoint_status(const eyot_checkpoint *c) { return c->built.status; }
-const void *eyot_checkpoint_state(const eyot_checkpoint *c) { return c->state->value; }
-size_t eyot_checkpoint_branch_count(const eyot_checkpoint *c) { return c->n_branches; }
+uint64_t eyot_checkpoint_seq(const eyot_checkpoint *c)
+{
+    return c->built.seq;
+}
+uint64_t eyot_checkpoint_step(const eyot_checkpoint *c)
+{
+    return c->built.steps;
+}
+eyot_run_status eyot_checkpoint_status(const eyot_checkpoint *c)
+{
+    return c->built.status;
+}
+const void *eyot_checkpoint_state(const eyot_checkpoint *c)
+{
+    return c->state->value;
+}
+size_t eyot_checkpoint_branch_count(const eyot_checkpoint *c)
+{
+    return c->n_branches;
+}
 
 const char *eyot_checkpoint_branch_node(const eyot_checkpoint *c, size_t i)
 {

@@ -120,7 +120,10 @@ static bool may_start(const eyot_run *r)
 }
 
 /* The same for a thread whose own task makes room. */
-static bool may_start_next(const eyot_run *r) { return r->n_ready > 0 && !stopped(r); }
+static bool may_start_next(const eyot_run *r)
+{
+    return r->n_ready > 0 && !stopped(r);
+}
 
 static eyot_task *take_ready(eyot_run *r)
 {
@@ -369,7 +372,8 @@ static void commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *e
     if (advance(r, t, o) && logged) maybe_snapshot(r);
 }
 
-static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char *text, const eyot_buf *entry, size_t key_len)
+static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char *text, const eyot_buf *entry,
+                      size_t key_len)
 {
     if (entry && r->durability != EYOT_EXIT && status != EYOT_ECANCELED)
         (void)eyot__run_append(r, EYOT_ENTRY_ATTEMPT, atomic_load(&r->steps), entry->data, key_len,
@@ -389,9 +393,10 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     if (r->stored && r->durability != EYOT_EXIT) {
         key_len = encode_entry(r, t, o->status, &o->e, o->taken, o->n, scratch);
         if (scratch->failed && !o->status)
-            o->status = eyot_error_set(&o->e, scratch->failed, scratch->failed == EYOT_ELIMIT
-                                                                   ? "the task's entry is larger than the store takes"
-                                                                   : "the update could not be encoded");
+            o->status =
+                eyot_error_set(&o->e, scratch->failed,
+                               scratch->failed == EYOT_ELIMIT ? "the task's entry is larger than the store takes"
+                                                              : "the update could not be encoded");
     }
     pthread_mutex_lock(&r->lock);
     const eyot_buf *entry = r->stored && !r->lost && !scratch->failed ? scratch : NULL;
@@ -440,8 +445,7 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
     task->status = status;
     int phase = EYOT__TASK_RUNNING;
     if (atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) return EYOT_OK;
-    if (phase == EYOT__TASK_WAITING &&
-        atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) {
+    if (phase == EYOT__TASK_WAITING && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) {
         eyot_buf scratch = EYOT__BUF_INIT;
         scratch.max = r->engine->max_body;
         atomic_fetch_add(&r->pins, 1);
@@ -486,7 +490,8 @@ static void write_end(eyot_run *r)
     size_t at = eyot__record_begin(&buf, EYOT_ENTRY_STATUS, r->graph->copier->name);
     eyot__entry_put_status(&buf, r->status, &r->error);
     eyot__record_end(&buf, at);
-    if (!status) status = buf.failed ? buf.failed : eyot__run_append(r, EYOT_ENTRY_STATUS, step, NULL, 0, buf.data, buf.len);
+    if (!status)
+        status = buf.failed ? buf.failed : eyot__run_append(r, EYOT_ENTRY_STATUS, step, NULL, 0, buf.data, buf.len);
     eyot__buf_clear(&buf);
     r->phase = EYOT__RUN_ENDING;
     if (status) { /* nothing is told to the store: it keeps what it has, and the run can be resumed from there */

@@ -26,18 +26,18 @@ typedef enum eyot__task_phase {
 struct eyot_task {
     eyot__activation a; /* first: the frontier makes tasks */
     eyot_run *run;
-    void *update;         /* given by the node; owned */
-    eyot__state *edit;    /* eyot_task_edit: a private copy; with EYOT_RUN_CHECK_INPUTS: what the node was given */
-    eyot__taken *sends;   /* items by edge, in the order of the calls, and named edges with a NULL item; owned */
-    char *text;           /* of the error; owned */
-    char *key;            /* when somebody asked for it; owned */
-    uint64_t after;       /* may start once this entry is acknowledged */
+    void *update;       /* given by the node; owned */
+    eyot__state *edit;  /* eyot_task_edit: a private copy; with EYOT_RUN_CHECK_INPUTS: what the node was given */
+    eyot__taken *sends; /* items by edge, in the order of the calls, and named edges with a NULL item; owned */
+    char *text;         /* of the error; owned */
+    char *key;          /* when somebody asked for it; owned */
+    uint64_t after;     /* may start once this entry is acknowledged */
     uint32_t n_sends, cap_sends;
     uint32_t attempt;
-    int status;           /* of eyot_task_complete */
+    int status; /* of eyot_task_complete */
     _Atomic int phase;
     bool named, ended, edited;
-    int failed;           /* a call inside the node that could not be done: the task cannot succeed */
+    int failed; /* a call inside the node that could not be done: the task cannot succeed */
 };
 
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
@@ -54,8 +54,8 @@ typedef enum eyot__run_phase { EYOT__RUN_LIVE, EYOT__RUN_ENDING, EYOT__RUN_ENDED
 
 /* Entries that are to be committed together. */
 typedef struct eyot__out {
-    eyot_buf bytes;       /* keys and records, one after the other */
-    eyot_entry *entries;  /* key.p and body.p are offsets in bytes until the commit is made */
+    eyot_buf bytes;      /* keys and records, one after the other */
+    eyot_entry *entries; /* key.p and body.p are offsets in bytes until the commit is made */
     size_t n, cap;
     uint64_t snapshot_seq;
 } eyot__out;
@@ -73,12 +73,12 @@ struct eyot_run {
     eyot__activation *ready, *ready_last; /* may start, oldest first */
     eyot_task **heap;                     /* instead, for EYOT_SEQUENTIAL: the smallest key first */
     size_t heap_cap;
-    eyot__activation *held, *held_last;   /* wait for an acknowledgement */
+    eyot__activation *held, *held_last; /* wait for an acknowledgement */
     uint32_t n_ready;
-    uint32_t running;    /* tasks started and not finished, pending ones included */
-    uint32_t helpers;    /* threads inside eyot__run_help */
-    uint32_t sleepers;   /* threads asleep in eyot_run_wait */
-    uint32_t abandoned;  /* tasks that are still to be completed by their owners, to no avail */
+    uint32_t running;   /* tasks started and not finished, pending ones included */
+    uint32_t helpers;   /* threads inside eyot__run_help */
+    uint32_t sleepers;  /* threads asleep in eyot_run_wait */
+    uint32_t abandoned; /* tasks that are still to be completed by their owners, to no avail */
     eyot_strategy strategy;
     eyot_durability durability;
     uint32_t max_parallel, flags;
@@ -86,21 +86,21 @@ struct eyot_run {
     uint64_t max_steps, started, window;
     eyot__run_phase phase;
     eyot_run_status status;
-    bool failing;        /* error is set; nothing new starts */
-    bool broken;         /* the frontier failed half-way: it is only to be cleared */
-    bool alone;          /* the one thread that has the only task uses the frontier without the lock */
-    bool closing;        /* somebody waits in eyot_run_free */
-    bool orphan;         /* freed by its owner; the last abandoned task frees it */
-    bool listed;         /* in the engine's list of runs */
+    bool failing; /* error is set; nothing new starts */
+    bool broken;  /* the frontier failed half-way: it is only to be cleared */
+    bool alone;   /* the one thread that has the only task uses the frontier without the lock */
+    bool closing; /* somebody waits in eyot_run_free */
+    bool orphan;  /* freed by its owner; the last abandoned task frees it */
+    bool listed;  /* in the engine's list of runs */
     _Atomic bool cancelled;
     _Atomic uint64_t steps;
     eyot__state *result;
 
     /* the store's side */
     bool stored;
-    bool lost;           /* the store refused: nothing more is written */
-    bool journaled;      /* in the journal's queue */
-    bool in_flight;      /* `flying` is being committed */
+    bool lost;      /* the store refused: nothing more is written */
+    bool journaled; /* in the journal's queue */
+    bool in_flight; /* `flying` is being committed */
     uint64_t seq, acked;
     uint64_t epoch;
     uint8_t token[16];
@@ -114,7 +114,7 @@ struct eyot_run {
     _Atomic uint32_t pins; /* references that keep it from being freed */
 
     eyot_error error;
-    char id[129];        /* empty until somebody asks, for a run without a store */
+    char id[129]; /* empty until somebody asks, for a run without a store */
     _Alignas(16) char memory[EYOT__RUN_INLINE_TASKS * EYOT__SLAB_ALIGN(sizeof(eyot_task))];
 };
 
@@ -176,7 +176,7 @@ void eyot__pool_stop(eyot_engine *engine);
 void eyot__pool_offer(eyot_engine *engine, eyot_run *r);    /* run lock held */
 void eyot__pool_withdraw(eyot_engine *engine, eyot_run *r); /* from queue and list; run lock held */
 void eyot__pool_list(eyot_engine *engine, eyot_run *r);
-void eyot__pool_flush_soon(eyot_engine *engine);            /* lets a worker flush the journal */
+void eyot__pool_flush_soon(eyot_engine *engine); /* lets a worker flush the journal */
 bool eyot__pool_has(eyot_engine *engine, const char *run_id);
 
 /* core/journal.c */
@@ -184,12 +184,18 @@ void eyot__journal_submit(eyot_run *r); /* run lock held */
 /* Commits what is pending, unless another thread is at it: it will take what came meanwhile. No lock held; blocks for the
  * store. `mine` (may be NULL) is the run that the caller goes on with. */
 void eyot__journal_flush(eyot_engine *engine, const eyot_run *mine);
-void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c); /* what is pending, as a commit; run lock held */
+void eyot__journal_make(eyot_run *r, uint32_t lease_ms,
+                        eyot_commit *c); /* what is pending, as a commit; run lock held */
 void eyot__out_clear(eyot__out *out);
 
 /* core/owner.c: who holds a run. boot id, pid namespace, pid, start time, engine. */
 void eyot__owner_self(char *out, size_t cap, uint64_t engine_number);
-typedef enum eyot__owner_state { EYOT__OWNER_UNKNOWN, EYOT__OWNER_ALIVE, EYOT__OWNER_DEAD, EYOT__OWNER_SELF } eyot__owner_state;
+typedef enum eyot__owner_state {
+    EYOT__OWNER_UNKNOWN,
+    EYOT__OWNER_ALIVE,
+    EYOT__OWNER_DEAD,
+    EYOT__OWNER_SELF
+} eyot__owner_state;
 /* SELF: this very engine. UNKNOWN: another machine or namespace, where only the lease tells. */
 eyot__owner_state eyot__owner_look(const char *self, eyot_bytes owner);
 
@@ -202,12 +208,12 @@ typedef struct eyot__task_entry {
     size_t n_taken;
 } eyot__task_entry;
 /* `taken` has the items of one edge next to each other; NULL: the first out-edges, plainly. Sticks in the buffer. */
-void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt, const void *update,
-                          const eyot__taken *taken, size_t n_taken);
+void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
+                          const void *update, const eyot__taken *taken, size_t n_taken);
 eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, const eyot_graph *g, eyot_error *e);
 void eyot__task_entry_clear(eyot__task_entry *t, const eyot_graph *g);
-void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt, eyot_status status,
-                             const char *text);
+void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
+                             eyot_status status, const char *text);
 void eyot__entry_put_status(eyot_buf *out, eyot_run_status status, const eyot_error *error);
 eyot_status eyot__entry_get_status(eyot__reader *in, eyot_run_status *status, eyot_error *error, eyot_error *e);
 void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, uint64_t steps);

@@ -31,7 +31,7 @@ typedef struct eyot__slab {
     eyot__chunks *source; /* NULL: malloc alone */
     eyot__slab_item *free;
     eyot__slab_item *chunks; /* each with its size behind the link */
-    char *fresh, *end; /* the part of the newest chunk that was never used */
+    char *fresh, *end;       /* the part of the newest chunk that was never used */
     size_t size, chunk;
 } eyot__slab;
 

@@ -58,7 +58,7 @@ eyot_status eyot_store_new(eyot_store **out, const eyot_store_ops *ops, void *se
     *out = NULL;
     eyot_status r = check_table(ops, e);
     if (r) goto done;
-    r = eyot_error_set(e, EYOT_ENOMEM, "no memory for a store");
+    r = EYOT_ENOMEM;
     pthread_once(&forks_once, watch_forks);
     if (forks_failed) goto done;
     s = calloc(1, sizeof *s);
@@ -69,6 +69,7 @@ eyot_status eyot_store_new(eyot_store **out, const eyot_store_ops *ops, void *se
     *out = s;
     return EYOT_OK;
 done:
+    if (r == EYOT_ENOMEM) eyot_error_set(e, r, "no memory for a store");
     free(s);
     if (ops && ops->size >= REQUIRED_SIZE && ops->close) ops->close(self_take);
     return r;

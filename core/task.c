@@ -14,7 +14,10 @@ void eyot__task_init(eyot_task *t, eyot_run *run)
     t->attempt = 1;
 }
 
-static const eyot__history *history_of(const eyot_task *t) { return &t->run->frontier.history; }
+static const eyot__history *history_of(const eyot_task *t)
+{
+    return &t->run->frontier.history;
+}
 
 static void free_value(const eyot_task *t, void *v)
 {
@@ -103,7 +106,8 @@ static uint32_t named_edge(eyot_task *t, const char *to)
     uint32_t node = to ? eyot__graph_find(g, to, strlen(to)) : UINT32_MAX;
     uint32_t edge = node == UINT32_MAX ? UINT32_MAX : eyot__graph_edge_to(g, t->a.who.node, node);
     if (edge == UINT32_MAX && !t->failed) {
-        eyot_task_fail(t, "no edge from \"%s\" to \"%.64s\" is declared", g->nodes[t->a.who.node].id, to ? to : "(null)");
+        eyot_task_fail(t, "no edge from \"%s\" to \"%.64s\" is declared", g->nodes[t->a.who.node].id,
+                       to ? to : "(null)");
         t->failed = EYOT_ENOROUTE;
     }
     return edge;
@@ -136,8 +140,8 @@ eyot_status eyot_task_send(eyot_task *task, const char *to, void *item_take)
     if (!item_take) return EYOT_EINVAL;
     uint32_t edge = named_edge(task, to);
     if (edge != UINT32_MAX && task->run->graph->edges[edge].kind != EYOT__EDGE_EACH && !task->failed) {
-        eyot_task_fail(task, "the edge from \"%s\" to \"%s\" carries no items", task->run->graph->nodes[task->a.who.node].id,
-                       to);
+        eyot_task_fail(task, "the edge from \"%s\" to \"%s\" carries no items",
+                       task->run->graph->nodes[task->a.who.node].id, to);
         task->failed = EYOT_ENOROUTE;
     }
     if (edge == UINT32_MAX || task->failed) {
@@ -181,10 +185,22 @@ const char *eyot_task_key(eyot_task *task)
     return task->key = (char *)key.data;
 }
 
-const char *eyot_task_node(const eyot_task *task) { return task->run->graph->nodes[task->a.who.node].id; }
-const char *eyot_task_run_id(const eyot_task *task) { return eyot_run_id(task->run); }
-uint32_t eyot_task_attempt(const eyot_task *task) { return task->attempt; }
-eyot_engine *eyot_task_engine(const eyot_task *task) { return task->run->engine; }
+const char *eyot_task_node(const eyot_task *task)
+{
+    return task->run->graph->nodes[task->a.who.node].id;
+}
+const char *eyot_task_run_id(const eyot_task *task)
+{
+    return eyot_run_id(task->run);
+}
+uint32_t eyot_task_attempt(const eyot_task *task)
+{
+    return task->attempt;
+}
+eyot_engine *eyot_task_engine(const eyot_task *task)
+{
+    return task->run->engine;
+}
 
 /* ---- what becomes of it ---------------------------------------------------------------------------------------- */
 
@@ -192,8 +208,8 @@ static bool same_value(const eyot_graph *g, const void *a, const void *b)
 {
     if (g->copier->equal) return g->copier->equal(a, b, g->copier_user);
     eyot_buf x = EYOT__BUF_INIT, y = EYOT__BUF_INIT;
-    bool same = !g->copier->encode(a, &x, g->copier_user) && !g->copier->encode(b, &y, g->copier_user) && x.len == y.len &&
-                (x.len == 0 || memcmp(x.data, y.data, x.len) == 0);
+    bool same = !g->copier->encode(a, &x, g->copier_user) && !g->copier->encode(b, &y, g->copier_user) &&
+                x.len == y.len && (x.len == 0 || memcmp(x.data, y.data, x.len) == 0);
     eyot__buf_clear(&x);
     eyot__buf_clear(&y);
     return same;
@@ -269,7 +285,8 @@ static eyot_status choose(eyot_task *t, const eyot__tnode *node, eyot__taken *ou
     return EYOT_OK;
 }
 
-static eyot_status choose_route(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], eyot__taken **taken, size_t *n, eyot_error *e)
+static eyot_status choose_route(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], eyot__taken **taken, size_t *n,
+                                eyot_error *e)
 {
     const eyot_graph *g = t->run->graph;
     const eyot__tnode *node = &t->run->frontier.shape->nodes[t->a.who.node];
@@ -286,7 +303,8 @@ static eyot_status choose_route(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], 
     if (!out) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     eyot_status status = choose(t, node, out, n, e);
     if (!status && *n == 0)
-        status = eyot_error_set(e, EYOT_ENOROUTE, "no route: no edge out of \"%s\" was taken", g->nodes[t->a.who.node].id);
+        status =
+            eyot_error_set(e, EYOT_ENOROUTE, "no route: no edge out of \"%s\" was taken", g->nodes[t->a.who.node].id);
     if (status) {
         for (size_t i = 0; i < *n; i++) free_value(t, out[i].item);
         if (out != few) free(out);
@@ -303,7 +321,8 @@ eyot_status eyot__task_settle(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], ey
     *taken = few;
     *n_taken = 0;
     if (t->failed)
-        return eyot_error_set(e, (eyot_status)t->failed, "%s", t->text ? t->text : eyot_status_text((eyot_status)t->failed));
+        return eyot_error_set(e, (eyot_status)t->failed, "%s",
+                              t->text ? t->text : eyot_status_text((eyot_status)t->failed));
     eyot_status status = settle_update(t, e);
     return status ? status : choose_route(t, few, taken, n_taken, e);
 }

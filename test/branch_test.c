@@ -79,7 +79,8 @@ static void commit(play *p, uint32_t i)
     eyot__key_print(&key, p->g, &a->who);
     eyot__buf_u8(&key, 0);
     const model_task *t = model_find(p->c, (char *)key.data);
-    if (!t) test_fail(__FILE__, __LINE__, "case %llu: the model has no task %s", (unsigned long long)p->c->seed, key.data);
+    if (!t)
+        test_fail(__FILE__, __LINE__, "case %llu: the model has no task %s", (unsigned long long)p->c->seed, key.data);
     p->keys[p->n_keys++] = (char *)key.data;
     model_state *update = model_update_of(t);
     size_t n = route_of(p, t, (char *)key.data, taken);
@@ -88,7 +89,10 @@ static void commit(play *p, uint32_t i)
     collect(p);
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static void check_keys(play *p)
 {
@@ -159,7 +163,10 @@ static void in_any_order(const model_case *c, const eyot_graph *g, uint64_t *ran
         play_clear(&p);
     }
 }
-TEST(branch__every_schedule_gives_the_models_result) { for_all_cases(&model_copier_last, in_any_order); }
+TEST(branch__every_schedule_gives_the_models_result)
+{
+    for_all_cases(&model_copier_last, in_any_order);
+}
 
 static void with_a_cut(const model_case *c, const eyot_graph *g, uint64_t *random)
 {
@@ -176,7 +183,10 @@ static void with_a_cut(const model_case *c, const eyot_graph *g, uint64_t *rando
         play_clear(&p);
     }
 }
-TEST(branch__a_cut_and_a_snapshot_change_nothing) { for_all_cases(&model_copier_last, with_a_cut); }
+TEST(branch__a_cut_and_a_snapshot_change_nothing)
+{
+    for_all_cases(&model_copier_last, with_a_cut);
+}
 
 static void conflicts_alike(const model_case *c, const eyot_graph *g, uint64_t *random)
 {
@@ -196,4 +206,7 @@ static void conflicts_alike(const model_case *c, const eyot_graph *g, uint64_t *
         play_clear(&p);
     }
 }
-TEST(history__conflicts_exactly_when_the_model_does) { for_all_cases(&model_copier, conflicts_alike); }
+TEST(history__conflicts_exactly_when_the_model_does)
+{
+    for_all_cases(&model_copier, conflicts_alike);
+}

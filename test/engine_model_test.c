@@ -98,12 +98,30 @@ static void run_strategy(eyot_strategy strategy, uint32_t threads, const char *u
     run_all(threads, &o, url);
 }
 
-TEST(engine__sequential_gives_the_models_result) { run_strategy(EYOT_SEQUENTIAL, 1, NULL, EYOT_SYNC); }
-TEST(engine__adaptive_gives_the_models_result) { run_strategy(EYOT_ADAPTIVE, 2, NULL, EYOT_SYNC); }
-TEST(engine__eight_threads_give_the_models_result) { run_strategy(EYOT_PARALLEL, 8, NULL, EYOT_SYNC); }
-TEST(engine__sync_commits_give_the_models_result) { run_strategy(EYOT_PARALLEL, 3, "memory:", EYOT_SYNC); }
-TEST(engine__async_commits_give_the_models_result) { run_strategy(EYOT_PARALLEL, 3, "memory:", EYOT_ASYNC); }
-TEST(engine__exit_commits_give_the_models_result) { run_strategy(EYOT_PARALLEL, 3, "memory:", EYOT_EXIT); }
+TEST(engine__sequential_gives_the_models_result)
+{
+    run_strategy(EYOT_SEQUENTIAL, 1, NULL, EYOT_SYNC);
+}
+TEST(engine__adaptive_gives_the_models_result)
+{
+    run_strategy(EYOT_ADAPTIVE, 2, NULL, EYOT_SYNC);
+}
+TEST(engine__eight_threads_give_the_models_result)
+{
+    run_strategy(EYOT_PARALLEL, 8, NULL, EYOT_SYNC);
+}
+TEST(engine__sync_commits_give_the_models_result)
+{
+    run_strategy(EYOT_PARALLEL, 3, "memory:", EYOT_SYNC);
+}
+TEST(engine__async_commits_give_the_models_result)
+{
+    run_strategy(EYOT_PARALLEL, 3, "memory:", EYOT_ASYNC);
+}
+TEST(engine__exit_commits_give_the_models_result)
+{
+    run_strategy(EYOT_PARALLEL, 3, "memory:", EYOT_EXIT);
+}
 TEST(engine__checking_inputs_gives_the_models_result)
 {
     eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
@@ -155,6 +173,15 @@ static void cut_and_resume(eyot_durability durability, bool exactly_once)
     eyot_store_close(store);
 }
 
-TEST(engine__a_cancelled_run_resumes_to_the_models_result) { cut_and_resume(EYOT_SYNC, true); }
-TEST(engine__an_async_run_resumes_to_the_models_result) { cut_and_resume(EYOT_ASYNC, true); }
-TEST(engine__an_exit_run_resumes_to_the_models_result) { cut_and_resume(EYOT_EXIT, true); }
+TEST(engine__a_cancelled_run_resumes_to_the_models_result)
+{
+    cut_and_resume(EYOT_SYNC, true);
+}
+TEST(engine__an_async_run_resumes_to_the_models_result)
+{
+    cut_and_resume(EYOT_ASYNC, true);
+}
+TEST(engine__an_exit_run_resumes_to_the_models_result)
+{
+    cut_and_resume(EYOT_EXIT, true);
+}

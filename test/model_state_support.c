@@ -136,10 +136,10 @@ static bool has_local(const void *v, void *user)
     return ((const model_state *)v)->own != NULL;
 }
 
-#define MODEL_COPIER(conflict_slot)                                                                                    \
-    {                                                                                                                  \
-        .size = sizeof(eyot_copier), .name = "model/1", .copy = copy, .free = drop, .encode = encode, .decode = decode, \
-        .apply = apply, .conflict = conflict_slot, .drop_local = drop_local, .has_local = has_local                    \
+#define MODEL_COPIER(conflict_slot)                                                                                   \
+    {                                                                                                                 \
+        .size = sizeof(eyot_copier), .name = "model/1", .copy = copy, .free = drop, .encode = encode,                 \
+        .decode = decode, .apply = apply, .conflict = conflict_slot, .drop_local = drop_local, .has_local = has_local \
     }
 const eyot_copier model_copier = MODEL_COPIER(conflict);
 const eyot_copier model_copier_last = MODEL_COPIER(NULL);
@@ -164,10 +164,13 @@ model_state *model_item(const char *name)
 void model_check_state(const model_case *c, const model_state *s)
 {
     if (s->own) test_fail(__FILE__, __LINE__, "case %llu: a local key is left", (unsigned long long)c->seed);
-    if (s->n_log != c->n_log) test_fail(__FILE__, __LINE__, "case %llu: %zu log lines, not %u", (unsigned long long)c->seed, s->n_log, c->n_log);
+    if (s->n_log != c->n_log)
+        test_fail(__FILE__, __LINE__, "case %llu: %zu log lines, not %u", (unsigned long long)c->seed, s->n_log,
+                  c->n_log);
     for (uint32_t i = 0; i < c->n_log; i++)
         if (strcmp(s->log[i], c->log[i]) != 0)
-            test_fail(__FILE__, __LINE__, "case %llu: log line %u is %s, not %s", (unsigned long long)c->seed, i, s->log[i], c->log[i]);
+            test_fail(__FILE__, __LINE__, "case %llu: log line %u is %s, not %s", (unsigned long long)c->seed, i,
+                      s->log[i], c->log[i]);
     bool same = s->sum == c->sum;
     for (int i = 0; i < MODEL_KEYS; i++) same = same && s->r[i] == c->r[i];
     if (!same) test_fail(__FILE__, __LINE__, "case %llu: another sum or r", (unsigned long long)c->seed);

@@ -45,9 +45,9 @@ struct eyot_copier {
     void *user;
 
     /* Optional; NULL = the feature is absent. */
-    size_t (*measure)(const void *v, void *user);               /* bytes it holds, about; for limits and metrics */
-    bool (*equal)(const void *a, const void *b, void *user);    /* else the engine compares encoded bytes */
-    uint64_t (*hash)(const void *v, void *user);                /* else of the encoded bytes */
+    size_t (*measure)(const void *v, void *user);            /* bytes it holds, about; for limits and metrics */
+    bool (*equal)(const void *a, const void *b, void *user); /* else the engine compares encoded bytes */
+    uint64_t (*hash)(const void *v, void *user);             /* else of the encoded bytes */
     /* Names what `update` writes for good; NULL: updates never conflict. ENOMEM, or what `emit` returned. */
     eyot_status (*conflict)(const void *update, eyot_written_fn emit, void *arg, void *user);
     /* The update that leads from `before` to `after`; *update NULL when nothing changed. Makes eyot_task_edit work. */

@@ -38,34 +38,34 @@ EYOT_API const char *eyot_version(void);
 
 /* ---- statuses and errors --------------------------------------------------------------------------------------- */
 
-#define EYOT_STATUS_MAP(X)                                                                                             \
-    X(OK, 0, "ok")                                                                                                     \
-    X(PENDING, 1, "the task will be completed later")                                                                  \
-    X(ENOMEM, -1, "out of memory")                                                                                     \
-    X(EINVAL, -2, "invalid argument")                                                                                  \
-    X(ENOTFOUND, -3, "not found")                                                                                      \
-    X(EEXIST, -4, "already exists")                                                                                    \
-    X(EBUSY, -5, "held by another worker")                                                                             \
-    X(ENOTSUP, -6, "not supported")                                                                                    \
-    X(ECONFLICT, -7, "two branches wrote the same key")                                                                \
-    X(ESTALE, -8, "the head of the run has moved")                                                                     \
-    X(ECORRUPT, -9, "stored data is corrupt")                                                                          \
-    X(EFENCED, -10, "another worker has taken the run over")                                                           \
-    X(EGONE, -11, "the run was deleted")                                                                               \
-    X(EALREADY, -12, "already done")                                                                                   \
-    X(ECANCELED, -13, "cancelled")                                                                                     \
-    X(ETIMEDOUT, -14, "timed out")                                                                                     \
-    X(EIO, -15, "input or output failed")                                                                              \
-    X(ELIMIT, -16, "a limit was reached")                                                                              \
-    X(EFAILED, -17, "a task failed")                                                                                   \
-    X(EGRAPH, -18, "the graph has mistakes")                                                                           \
-    X(ENOROUTE, -19, "no route")                                                                                       \
-    X(ETYPE, -20, "wrong type")                                                                                        \
-    X(EOVERFLOW, -21, "a number does not fit")                                                                         \
-    X(EPARSE, -22, "malformed text")                                                                                   \
-    X(EFORMAT, -23, "written by a newer version")                                                                      \
-    X(ECHANGED, -24, "the graph is not the one the run was made with")                                                 \
-    X(EFORKED, -25, "used in a forked child")                                                                          \
+#define EYOT_STATUS_MAP(X)                                             \
+    X(OK, 0, "ok")                                                     \
+    X(PENDING, 1, "the task will be completed later")                  \
+    X(ENOMEM, -1, "out of memory")                                     \
+    X(EINVAL, -2, "invalid argument")                                  \
+    X(ENOTFOUND, -3, "not found")                                      \
+    X(EEXIST, -4, "already exists")                                    \
+    X(EBUSY, -5, "held by another worker")                             \
+    X(ENOTSUP, -6, "not supported")                                    \
+    X(ECONFLICT, -7, "two branches wrote the same key")                \
+    X(ESTALE, -8, "the head of the run has moved")                     \
+    X(ECORRUPT, -9, "stored data is corrupt")                          \
+    X(EFENCED, -10, "another worker has taken the run over")           \
+    X(EGONE, -11, "the run was deleted")                               \
+    X(EALREADY, -12, "already done")                                   \
+    X(ECANCELED, -13, "cancelled")                                     \
+    X(ETIMEDOUT, -14, "timed out")                                     \
+    X(EIO, -15, "input or output failed")                              \
+    X(ELIMIT, -16, "a limit was reached")                              \
+    X(EFAILED, -17, "a task failed")                                   \
+    X(EGRAPH, -18, "the graph has mistakes")                           \
+    X(ENOROUTE, -19, "no route")                                       \
+    X(ETYPE, -20, "wrong type")                                        \
+    X(EOVERFLOW, -21, "a number does not fit")                         \
+    X(EPARSE, -22, "malformed text")                                   \
+    X(EFORMAT, -23, "written by a newer version")                      \
+    X(ECHANGED, -24, "the graph is not the one the run was made with") \
+    X(EFORKED, -25, "used in a forked child")                          \
     X(ECLOSED, -26, "already closed")
 
 typedef enum eyot_status {
@@ -188,7 +188,8 @@ EYOT_API eyot_status eyot_graph_draw(const eyot_graph *g, eyot_graph_format form
 /* Fills order[0 … node_count) with node numbers so that every edge goes forward; of several the one added first comes
  * first. With `levels` (may be NULL), levels[i] is the longest way from a node without in-edges to node i.
  * EGRAPH: the graph has a cycle; the text names its path: "cycle: draft -> check -> draft". EINVAL: not frozen. */
-EYOT_API eyot_status eyot_graph_topological_order(const eyot_graph *g, uint32_t *order, uint32_t *levels, eyot_error *e);
+EYOT_API eyot_status eyot_graph_topological_order(const eyot_graph *g, uint32_t *order, uint32_t *levels,
+                                                  eyot_error *e);
 
 /* Frees text that a call has handed over. */
 EYOT_API void eyot_free(void *memory);
@@ -196,10 +197,10 @@ EYOT_API void eyot_free(void *memory);
 /* ---- engines --------------------------------------------------------------------------------------------------- */
 
 typedef struct eyot_engine_options {
-    size_t size;          /* set by EYOT_ENGINE_OPTIONS_INIT */
-    eyot_store *store;    /* keeps every run; borrowed until the engine is freed. NULL: nothing is kept */
-    uint32_t threads;     /* workers beside the threads that wait. 0: one less than the processors, at least 1 */
-    uint32_t lease_ms;    /* how long a run stays ours without a sign of life. 0: 30,000; at least 2,000 */
+    size_t size;       /* set by EYOT_ENGINE_OPTIONS_INIT */
+    eyot_store *store; /* keeps every run; borrowed until the engine is freed. NULL: nothing is kept */
+    uint32_t threads;  /* workers beside the threads that wait. 0: one less than the processors, at least 1 */
+    uint32_t lease_ms; /* how long a run stays ours without a sign of life. 0: 30,000; at least 2,000 */
 } eyot_engine_options;
 
 /* Starts an engine. ENOMEM, EINVAL, EIO (no thread could be started). */
@@ -331,16 +332,40 @@ EYOT_API eyot_engine *eyot_task_engine(const eyot_task *task);
 
 #ifdef __cplusplus
 }
-inline eyot_node_options eyot_node_options_init() { eyot_node_options o = {}; o.size = sizeof o; return o; }
-inline eyot_engine_options eyot_engine_options_init() { eyot_engine_options o = {}; o.size = sizeof o; return o; }
-inline eyot_run_options eyot_run_options_init() { eyot_run_options o = {}; o.size = sizeof o; return o; }
+inline eyot_node_options eyot_node_options_init()
+{
+    eyot_node_options o = {};
+    o.size = sizeof o;
+    return o;
+}
+inline eyot_engine_options eyot_engine_options_init()
+{
+    eyot_engine_options o = {};
+    o.size = sizeof o;
+    return o;
+}
+inline eyot_run_options eyot_run_options_init()
+{
+    eyot_run_options o = {};
+    o.size = sizeof o;
+    return o;
+}
 #define EYOT_NODE_OPTIONS_INIT eyot_node_options_init()
 #define EYOT_ENGINE_OPTIONS_INIT eyot_engine_options_init()
 #define EYOT_RUN_OPTIONS_INIT eyot_run_options_init()
 #else
-#define EYOT_NODE_OPTIONS_INIT { .size = sizeof(eyot_node_options) }
-#define EYOT_ENGINE_OPTIONS_INIT { .size = sizeof(eyot_engine_options) }
-#define EYOT_RUN_OPTIONS_INIT { .size = sizeof(eyot_run_options) }
+#define EYOT_NODE_OPTIONS_INIT            \
+    {                                     \
+        .size = sizeof(eyot_node_options) \
+    }
+#define EYOT_ENGINE_OPTIONS_INIT            \
+    {                                       \
+        .size = sizeof(eyot_engine_options) \
+    }
+#define EYOT_RUN_OPTIONS_INIT            \
+    {                                    \
+        .size = sizeof(eyot_run_options) \
+    }
 #endif
 
 #endif

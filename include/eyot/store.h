@@ -41,16 +41,16 @@ typedef enum eyot_entry_kind {
     EYOT_ENTRY_ASKED,
     EYOT_ENTRY_ANSWERED,
     EYOT_ENTRY_TIMER,
-    EYOT_ENTRY_STATUS,   /* the run's status changed */
-    EYOT_ENTRY_SNAPSHOT  /* all that later entries build on */
+    EYOT_ENTRY_STATUS,  /* the run's status changed */
+    EYOT_ENTRY_SNAPSHOT /* all that later entries build on */
 } eyot_entry_kind;
 
 typedef struct eyot_entry {
-    uint64_t seq;         /* 1, 2, 3 … within the run */
-    uint64_t step;        /* committed tasks up to and including this entry */
+    uint64_t seq;  /* 1, 2, 3 … within the run */
+    uint64_t step; /* committed tasks up to and including this entry */
     eyot_entry_kind kind;
-    eyot_bytes key;       /* the task key, up to 256 bytes; empty for others */
-    eyot_bytes body;      /* the record, stored and returned unchanged (docs/format.md) */
+    eyot_bytes key;  /* the task key, up to 256 bytes; empty for others */
+    eyot_bytes body; /* the record, stored and returned unchanged (docs/format.md) */
 } eyot_entry;
 
 typedef struct eyot_event {
@@ -59,69 +59,70 @@ typedef struct eyot_event {
 
 /* The row of a run. Times are milliseconds since 1970 by the store's own clock. */
 typedef struct eyot_run_row {
-    eyot_bytes run;          /* id: [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, compared as bytes */
-    eyot_bytes graph;        /* name */
-    eyot_bytes fingerprint;  /* of the graph: 64 hex digits */
-    eyot_bytes origin;       /* "run@seq" this one was forked from, or empty */
-    eyot_bytes queue;        /* "" is the default one */
-    eyot_bytes owner;        /* who holds it; empty: nobody */
-    uint8_t token[16];       /* random, per claim */
-    uint64_t epoch;          /* raised by every claim; 1 after create_run */
-    uint64_t head;           /* seq of the newest entry */
-    uint64_t steps;          /* step of the newest entry */
-    uint64_t snapshot_seq;   /* seq of the newest snapshot; 0: none */
-    uint32_t status;         /* eyot_run_status */
-    uint32_t attempts;       /* claims since the last commit */
-    int32_t priority;        /* higher first */
-    uint32_t crc;            /* of the newest commit */
-    int64_t due_ms;          /* lease end while held, else when it may be claimed by queue; INT64_MAX: never */
+    eyot_bytes run;         /* id: [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, compared as bytes */
+    eyot_bytes graph;       /* name */
+    eyot_bytes fingerprint; /* of the graph: 64 hex digits */
+    eyot_bytes origin;      /* "run@seq" this one was forked from, or empty */
+    eyot_bytes queue;       /* "" is the default one */
+    eyot_bytes owner;       /* who holds it; empty: nobody */
+    uint8_t token[16];      /* random, per claim */
+    uint64_t epoch;         /* raised by every claim; 1 after create_run */
+    uint64_t head;          /* seq of the newest entry */
+    uint64_t steps;         /* step of the newest entry */
+    uint64_t snapshot_seq;  /* seq of the newest snapshot; 0: none */
+    uint32_t status;        /* eyot_run_status */
+    uint32_t attempts;      /* claims since the last commit */
+    int32_t priority;       /* higher first */
+    uint32_t crc;           /* of the newest commit */
+    int64_t due_ms;         /* lease end while held, else when it may be claimed by queue; INT64_MAX: never */
     int64_t created_ms, updated_ms;
-    int64_t now_ms;          /* out: the store's clock when it was read */
+    int64_t now_ms; /* out: the store's clock when it was read */
 } eyot_run_row;
 
 /* One atomic change of one run: nothing of it is visible unless all of it is. */
 typedef struct eyot_commit {
     eyot_bytes run;
-    uint64_t epoch;          /* the fence: both must equal the row's, and the row must be held (owner not empty) */
+    uint64_t epoch; /* the fence: both must equal the row's, and the row must be held (owner not empty) */
     uint8_t token[16];
-    uint64_t head;           /* seq before; the entries are head+1 … head+n_entries */
+    uint64_t head; /* seq before; the entries are head+1 … head+n_entries */
     const eyot_entry *entries;
-    size_t n_entries;        /* 0: only renews or releases */
+    size_t n_entries; /* 0: only renews or releases */
     const eyot_event *events;
     size_t n_events;
     const eyot_bytes *inbox_done; /* ids of messages consumed with it */
     size_t n_inbox_done;
-    uint32_t status;         /* eyot_run_status after it */
-    uint64_t lease_ms;       /* renewed to now + lease_ms; 0: released (owner cleared), then due_in_ms counts */
-    int64_t due_in_ms;       /* after a release: claimable by queue in so many ms; INT64_MAX: never */
-    uint64_t snapshot_seq;   /* 0: unchanged */
-    uint32_t crc;            /* of the whole commit, kept in the row: tells a resent commit from another one */
-    eyot_status result;      /* out: OK; EALREADY same head+n, epoch, token and crc as the row's: a lost reply was resent;
+    uint32_t status;       /* eyot_run_status after it */
+    uint64_t lease_ms;     /* renewed to now + lease_ms; 0: released (owner cleared), then due_in_ms counts */
+    int64_t due_in_ms;     /* after a release: claimable by queue in so many ms; INT64_MAX: never */
+    uint64_t snapshot_seq; /* 0: unchanged */
+    uint32_t crc;          /* of the whole commit, kept in the row: tells a resent commit from another one */
+    eyot_status result;    /* out: OK; EALREADY same head+n, epoch, token and crc as the row's: a lost reply was resent;
                                 ESTALE head is another; EFENCED epoch or token is another; EGONE no such run */
 } eyot_commit;
 
 typedef struct eyot_claim {
-    eyot_bytes run;       /* this run; empty: the next due one of `queue` */
+    eyot_bytes run; /* this run; empty: the next due one of `queue` */
     eyot_bytes queue, owner;
     uint8_t token[16];
     uint64_t lease_ms;
-    uint64_t steal_epoch; /* not 0: take it although its lease runs, iff its epoch still is this one (its owner is dead) */
+    uint64_t
+        steal_epoch; /* not 0: take it although its lease runs, iff its epoch still is this one (its owner is dead) */
 } eyot_claim;
 
 typedef struct eyot_run_filter {
-    size_t size;          /* sizeof(eyot_run_filter) */
-    uint32_t status;      /* eyot_run_status; 0: any */
-    eyot_bytes graph;     /* name; empty: any */
-    eyot_bytes prefix;    /* of the run id; empty: any */
-    int64_t since_ms;     /* created at or after; 0: any */
+    size_t size;       /* sizeof(eyot_run_filter) */
+    uint32_t status;   /* eyot_run_status; 0: any */
+    eyot_bytes graph;  /* name; empty: any */
+    eyot_bytes prefix; /* of the run id; empty: any */
+    int64_t since_ms;  /* created at or after; 0: any */
 } eyot_run_filter;
 
 typedef struct eyot_store_info {
     eyot_store_class durability;
-    char backend[32];     /* "sqlite" */
-    char version[64];     /* of the library or server: "SQLite 3.40.1" */
-    char reasons[512];    /* why this class: one line */
-    uint64_t max_body;    /* bytes one body may have */
+    char backend[32];  /* "sqlite" */
+    char version[64];  /* of the library or server: "SQLite 3.40.1" */
+    char reasons[512]; /* why this class: one line */
+    uint64_t max_body; /* bytes one body may have */
 } eyot_store_info;
 
 typedef eyot_status (*eyot_row_fn)(void *arg, const eyot_run_row *row);

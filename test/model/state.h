@@ -14,8 +14,8 @@ typedef struct model_state {
     char *own; /* the local key; NULL: absent */
 } model_state;
 
-extern const eyot_copier model_copier;       /* r0 … r2 replace: two branches that write one are a conflict */
-extern const eyot_copier model_copier_last;  /* the same, but the later one stands */
+extern const eyot_copier model_copier;      /* r0 … r2 replace: two branches that write one are a conflict */
+extern const eyot_copier model_copier_last; /* the same, but the later one stands */
 
 model_state *model_state_new(void); /* everything absent; never NULL */
 /* The update that this task gives; NULL: none of its words is there, which is an empty update all the same. */
