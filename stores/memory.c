@@ -572,6 +572,8 @@ eyot_status eyot__memory_open(eyot_store **out, eyot__url *url, uint32_t flags, 
     (void)flags;
     *out = NULL;
     if (*url->path) return eyot_error_set(e, EYOT_EINVAL, "\"memory:\" takes no path, not \"%s\"", url->path);
+    eyot_status r = eyot__url_check_params(url, e);
+    if (r) return r;
     memory *m = calloc(1, sizeof *m);
     if (!m || pthread_mutex_init(&m->lock, NULL) != 0) {
         free(m);
