@@ -74,15 +74,12 @@ static eyot__arrival *merge_runs(eyot__arrival *a, eyot__arrival *b)
     return head;
 }
 
-/* Natural merge sort (Knuth, TAOCP 3, 5.2.4) on the list: branches mostly arrive in order, and then it is one pass. Runs
- * wait in slots by size, as the digits of a binary counter. */
-static eyot__arrival *sort_arrivals(eyot__arrival *list)
+/* Natural merge sort (Knuth, TAOCP 3, 5.2.4) on the list. Runs wait in slots by size, as the digits of a binary counter. */
+static eyot__arrival *sort_runs(eyot__arrival *run, eyot__arrival *list)
 {
     eyot__arrival *slots[48] = {0};
     uint32_t top = 0;
-    while (list) {
-        eyot__arrival *run = cut_run(&list);
-        if (!list && !top) return run;
+    for (;; run = cut_run(&list)) {
         uint32_t i = 0;
         for (; i < 47 && slots[i]; i++) {
             run = merge_runs(slots[i], run);
@@ -90,11 +87,19 @@ static eyot__arrival *sort_arrivals(eyot__arrival *list)
         }
         slots[i] = run;
         if (i >= top) top = i + 1;
+        if (!list) break;
     }
     eyot__arrival *all = NULL;
     for (uint32_t i = 0; i < top; i++)
         if (slots[i]) all = all ? merge_runs(slots[i], all) : slots[i];
     return all;
+}
+
+/* Branches mostly arrive in order, and then it is one pass. */
+static eyot__arrival *sort_arrivals(eyot__arrival *list)
+{
+    eyot__arrival *run = cut_run(&list);
+    return list ? sort_runs(run, list) : run;
 }
 
 /* ---- groups ---------------------------------------------------------------------------------------------------- */
@@ -323,7 +328,7 @@ static eyot_status start_tracking(eyot__frontier *f)
 static inline const eyot__way *way_of(const eyot__frontier *f, uint32_t node, const eyot__stamp *stamp)
 {
     const eyot__tnode *n = &f->shape->nodes[node];
-    return &n->ways[stamp ? eyot__stamp_z(stamp->c, n->depth) : 0];
+    return stamp ? &n->ways[eyot__stamp_z(stamp->c, n->depth)] : &n->first;
 }
 
 static eyot_status fire(eyot__frontier *f, eyot__place *p, eyot_error *e)

@@ -27,16 +27,15 @@ typedef struct eyot__gedge {
 } eyot__gedge;
 
 typedef struct eyot__gnode {
-    char *id;
-    uint32_t id_len;
     eyot_node_fn fn;
     void *user;
-    uint32_t flags; /* eyot_node_flag */
-    char *version;  /* NULL: none */
-    bool plain;     /* all out-edges are EYOT__EDGE_ALWAYS: nothing to evaluate after it */
-    _Atomic uint32_t
-        mean_ns; /* how long its tasks take, measured by sampling; 0: not yet known. The only part of a frozen
-                                 graph that changes; a hint that never changes a result */
+    _Atomic uint32_t mean_ns; /* how long its tasks take, measured by sampling; 0: not yet known. The only part of a
+                                 frozen graph that changes; a hint that never changes a result */
+    bool plain;               /* all out-edges are EYOT__EDGE_ALWAYS: nothing to evaluate after it */
+    uint32_t flags;           /* eyot_node_flag */
+    uint32_t id_len;
+    char *id;
+    char *version; /* NULL: none */
 } eyot__gnode;
 
 struct eyot_graph {

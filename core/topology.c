@@ -159,7 +159,6 @@ static void make_loop(builder *b, const uint32_t *members, uint32_t n)
         entered |= head;
         if (w < smallest) smallest = w;
         b->t->nodes[w].depth = b->level + 1;
-        b->t->nodes[w].rank = b->level == 0 ? b->emitted : b->t->nodes[w].rank;
         b->active[b->n_next++] = w;
     }
     if (!entered) make_back(b, smallest); /* no start leads here; it still must come apart */
@@ -185,7 +184,6 @@ static void close_component(builder *b, uint32_t v)
         make_loop(b, b->stack + b->n_stack, end - b->n_stack);
     } else {
         b->t->own->rank[v] = b->emitted;
-        if (b->level == 0) b->t->nodes[v].rank = b->emitted;
     }
     b->emitted++;
 }
@@ -226,9 +224,8 @@ static void search_components(builder *b, uint32_t root)
 }
 
 /* Components come out last one first: turned round, the numbers of a level are ranks. */
-static void rank_places(eyot__topology *t, uint32_t emitted)
+static void rank_places(eyot__topology *t)
 {
-    for (uint32_t v = 0; v < t->n_nodes; v++) t->nodes[v].rank = emitted - 1 - t->nodes[v].rank;
     for (uint32_t p = 0; p < t->own->n_places; p++) t->own->rank[p] = ~t->own->rank[p];
 }
 
@@ -236,7 +233,7 @@ static void rank_places(eyot__topology *t, uint32_t emitted)
  * component, but maybe before the scan comes to the node itself. So the nodes of a level are scanned from a copy. */
 static eyot_status split_levels(builder *b)
 {
-    uint32_t n_active = b->t->n_nodes, outermost = 0;
+    uint32_t n_active = b->t->n_nodes;
     uint32_t *scan = array(n_active, sizeof *scan);
     if (!scan) return EYOT_ENOMEM;
     for (uint32_t v = 0; v < n_active; v++) b->active[v] = v;
@@ -246,14 +243,13 @@ static eyot_status split_levels(builder *b)
         for (uint32_t i = 0; i < n_active; i++) b->index[scan[i]] = 0;
         for (uint32_t i = 0; i < n_active; i++)
             if (b->index[scan[i]] == 0) search_components(b, scan[i]);
-        if (b->level == 0) outermost = b->emitted;
         if (b->n_next > 0) b->t->max_depth = b->level + 1;
         n_active = b->n_next;
     }
     free(scan);
     if (b->t->max_depth > DEPTH_MAX) return EYOT_ELIMIT;
     b->t->own->n_places = b->t->n_nodes + b->t->n_loops;
-    rank_places(b->t, outermost);
+    rank_places(b->t);
     return EYOT_OK;
 }
 
@@ -344,6 +340,7 @@ static eyot_status count_ways(eyot__topology *t)
     for (uint32_t v = 0; v < t->n_nodes; v++) {
         fill_ways(t, &t->nodes[v], ways);
         t->nodes[v].ways = ways;
+        t->nodes[v].first = ways[0];
         ways += t->nodes[v].depth + 1;
     }
     return EYOT_OK;

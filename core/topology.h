@@ -19,12 +19,12 @@ typedef struct eyot__way {
 typedef struct eyot__tnode {
     const uint32_t *out, *in; /* edge numbers, in the order the edges were added */
     uint32_t n_out, n_in;
-    uint32_t depth;        /* loops that contain it */
-    const uint32_t *chain; /* their numbers, outermost first */
-    const eyot__way *ways; /* [depth + 1], by z */
+    uint32_t depth; /* loops that contain it */
     bool start;
     bool one_by_one; /* marked each, or some edge sends to it: runs once per arriving branch, never joins */
-    uint32_t rank;   /* topological rank of its outermost place: an edge outside all loops goes to a higher one */
+    eyot__way first; /* ways[0], here because most nodes are in no loop: a task looks at one cache line of its node */
+    const uint32_t *chain; /* the loops' numbers, outermost first */
+    const eyot__way *ways; /* [depth + 1], by z */
 } eyot__tnode;
 
 typedef struct eyot__tedge {
