@@ -345,7 +345,33 @@ static eyot_status diff(eyot__word before, eyot__word after, const eyot__rules *
     return status;
 }
 
-/* Whether the update really leads there, but for the order of keys. */
+/* Equal but for the order of keys in maps that are not inside an array. */
+static bool alike(eyot__word a, eyot__word b)
+{
+    struct {
+        eyot__cursor c; /* over a */
+        eyot__word b;
+    } stack[EYOT_VALUE_MAX_DEPTH];
+    unsigned depth = 0;
+    for (;;) {
+        bool maps = eyot__is_map(a) && eyot__is_map(b);
+        if (maps ? eyot__count(a) != eyot__count(b) : !eyot_value_equal(eyot__value_of(a), eyot__value_of(b)))
+            return false;
+        if (maps) {
+            stack[depth].c = eyot__cursor_of(a);
+            stack[depth++].b = b;
+        }
+        const eyot__word *entry = NULL;
+        while (depth && !(entry = eyot__cursor_entry(&stack[depth - 1].c))) depth--;
+        if (!depth) return true;
+        uint32_t at = eyot__map_find_text(stack[depth - 1].b, eyot__text_of(entry[0]));
+        if (at == EYOT__NONE) return false;
+        a = entry[1];
+        b = eyot__map_entry(stack[depth - 1].b, at)[1];
+    }
+}
+
+/* Whether the update really leads there. */
 static eyot_status check_diff(eyot__word before, eyot__word after, eyot__word update, void *rules,
                               const eyot__text **bad)
 {
@@ -355,9 +381,7 @@ static eyot_status check_diff(eyot__word before, eyot__word after, eyot__word up
     for (const eyot__word *entry; !status && (entry = eyot__cursor_entry(&c));) {
         *bad = eyot__text_of(entry[0]);
         uint32_t at = eyot__map_find_text(eyot__word_of(state), *bad);
-        if (at == EYOT__NONE ||
-            !eyot_value_equal(eyot__value_of(eyot__map_entry(eyot__word_of(state), at)[1]), eyot__value_of(entry[1])))
-            status = EYOT_ETYPE;
+        if (at == EYOT__NONE || !alike(eyot__map_entry(eyot__word_of(state), at)[1], entry[1])) status = EYOT_ETYPE;
     }
     eyot_value_unref(state);
     return status;
