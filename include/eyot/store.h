@@ -86,7 +86,7 @@ typedef struct eyot_commit {
     uint8_t token[16];
     uint64_t head; /* seq before; the entries are head+1 … head+n_entries */
     const eyot_entry *entries;
-    size_t n_entries; /* 0: only renews or releases */
+    size_t n_entries; /* 0: only renews or releases; the row's crc then stays as it is */
     const eyot_event *events;
     size_t n_events;
     const eyot_bytes *inbox_done; /* ids of messages consumed with it */
@@ -97,7 +97,8 @@ typedef struct eyot_commit {
     uint64_t snapshot_seq; /* 0: unchanged */
     uint32_t crc;          /* of the whole commit, kept in the row: tells a resent commit from another one */
     eyot_status result;    /* out: OK; EALREADY same head+n, epoch, token and crc as the row's: a lost reply was resent;
-                                ESTALE head is another; EFENCED epoch or token is another; EGONE no such run */
+                                (or it only releases what this claim has released already); ESTALE head is another;
+                                EFENCED epoch or token is another, or nobody holds the run; EGONE no such run */
 } eyot_commit;
 
 typedef struct eyot_claim {
@@ -147,7 +148,7 @@ typedef struct eyot_store_ops {
     /* ENOTFOUND. */
     eyot_status (*get_run)(void *s, eyot_bytes run, eyot_row_fn fn, void *arg, eyot_error *e);
     /* Newest first by (created, id). `cursor` is empty or what an earlier call put into `next`; after the last page
-     * nothing is put into it. */
+     * nothing is put into it. EINVAL: a cursor that is none. */
     eyot_status (*list_runs)(void *s, const eyot_run_filter *filter, eyot_bytes cursor, uint32_t limit, eyot_row_fn fn,
                              void *arg, eyot_buf *next, eyot_error *e);
     /* ENOTFOUND. */
@@ -171,8 +172,8 @@ typedef struct eyot_store_ops {
     void (*close)(void *s);
 
     /* Optional. */
-    /* Leaves a message for a run: once per message id (a second one is EYOT_OK and changes nothing). Makes a suspended
-     * run due. ENOTFOUND. */
+    /* Leaves a message for a run: once per message id, also after it was consumed (a second one is EYOT_OK and changes
+     * nothing). Makes a suspended run due, and one that is released as suspended while a message waits. ENOTFOUND. */
     eyot_status (*post)(void *s, eyot_bytes run, eyot_bytes message_id, uint32_t kind, eyot_bytes name,
                         eyot_bytes payload, eyot_error *e);
     /* Messages not yet consumed, oldest first: entry.key is the message id, entry.kind its kind, body the payload. */
@@ -185,7 +186,8 @@ typedef struct eyot_store_ops {
     eyot_status (*kv_get)(void *s, eyot_bytes ns, eyot_bytes key, uint64_t *version, eyot_buf *value, eyot_error *e);
     eyot_status (*kv_cas)(void *s, eyot_bytes ns, eyot_bytes key, uint64_t version, eyot_bytes value, uint64_t ttl_ms,
                           eyot_error *e);
-    /* Removes entries of a run that nothing needs any more. ESTALE: head is another. */
+    /* Removes entries of a run that nothing needs any more. ESTALE: head is another. EINVAL: an entry that is not before
+     * the newest snapshot; nothing is removed then. ENOTFOUND. */
     eyot_status (*prune)(void *s, eyot_bytes run, const uint64_t *drop_seq, size_t n, uint64_t head, eyot_error *e);
     /* Removes a run that is not held, or is held in this epoch; leaves a tombstone that keeps the id taken until a lease of
      * it could have ended. ENOTFOUND, EBUSY. */
