@@ -265,11 +265,12 @@ static eyot_status join_group(eyot__frontier *f, eyot__activation *a)
     return EYOT_OK;
 }
 
-static void leave_group(eyot__frontier *f, eyot__activation *a)
+static inline void leave_group(eyot__frontier *f, eyot__activation *a)
 {
     eyot__place *p = a->place;
+    if (!p) return;
     a->place = NULL;
-    if (p && --p->live == 0 && p->n_waiting == 0) drop_place(f, p);
+    if (--p->live == 0 && p->n_waiting == 0) drop_place(f, p);
 }
 
 static void queue_fired(eyot__frontier *f, eyot__activation *a)
@@ -463,7 +464,8 @@ static eyot_status extend_path(const eyot__frontier *f, const eyot__arrival *a, 
     return EYOT_OK;
 }
 
-static eyot_status wait_at(eyot__frontier *f, uint32_t node, eyot__stamp *at, const eyot__arrival *a)
+static eyot_status wait_at(eyot__frontier *f, uint32_t node, eyot__stamp *at, const eyot__way *way,
+                           const eyot__arrival *a)
 {
     eyot__place *p = need_place(f, node, at);
     eyot__arrival *kept = p ? eyot__slab_take(&f->arrivals) : NULL;
@@ -479,7 +481,7 @@ static eyot_status wait_at(eyot__frontier *f, uint32_t node, eyot__stamp *at, co
     p->last = kept;
     p->n_waiting++;
     f->n_waiting++;
-    test_later(f, p);
+    if (f->diverted || p->n_waiting >= way->expected || way->expected == EYOT__UNCOUNTED) test_later(f, p);
     return EYOT_OK;
 }
 
@@ -494,7 +496,7 @@ static eyot_status arrive(eyot__frontier *f, uint32_t edge, uint32_t node, bool 
         if (n->one_by_one) {
             status = extend_path(f, a, edge, sent, way, &who.path);
         } else if (way->expected != 1) {
-            status = wait_at(f, node, who.stamp, a);
+            status = wait_at(f, node, who.stamp, way, a);
             eyot__stamp_unref(who.stamp);
             if (!status) return EYOT_OK;
             who.stamp = NULL;
@@ -684,7 +686,7 @@ eyot_status eyot__frontier_put_task(eyot__frontier *f, eyot__who who, eyot__vers
 eyot_status eyot__frontier_put_waiting(eyot__frontier *f, uint32_t node, eyot__stamp *at, eyot__arrival arrival)
 {
     f->diverted = true;
-    eyot_status status = wait_at(f, node, at, &arrival);
+    eyot_status status = wait_at(f, node, at, way_of(f, node, at), &arrival);
     eyot__stamp_unref(at);
     eyot__stamp_unref(arrival.stamp);
     eyot__path_unref(arrival.path);

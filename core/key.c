@@ -17,11 +17,6 @@ eyot__stamp *eyot__stamp_new(const uint64_t *counters, uint32_t n)
     return s;
 }
 
-void eyot__stamp_unref(eyot__stamp *s)
-{
-    if (s && --s->refs == 0) free(s);
-}
-
 int eyot__stamp_compare(const eyot__stamp *a, const eyot__stamp *b)
 {
     if (a == b) return 0;
@@ -47,7 +42,7 @@ eyot__path *eyot__path_add(eyot__path *parent_take, eyot__part_kind kind, const 
     return p;
 }
 
-void eyot__path_unref(eyot__path *p)
+void eyot__path_unref_all(eyot__path *p)
 {
     while (p && --p->refs == 0) {
         eyot__path *parent = p->parent;

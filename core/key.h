@@ -4,6 +4,8 @@
 #ifndef EYOT_CORE_KEY_H
 #define EYOT_CORE_KEY_H
 
+#include <stdlib.h>
+
 #include "core/buf.h"
 #include "core/graph.h"
 
@@ -39,7 +41,10 @@ static inline eyot__stamp *eyot__stamp_ref(eyot__stamp *s)
     if (s) s->refs++;
     return s;
 }
-void eyot__stamp_unref(eyot__stamp *s);
+static inline void eyot__stamp_unref(eyot__stamp *s)
+{
+    if (s && --s->refs == 0) free(s);
+}
 static inline const uint64_t *eyot__stamp_counters(const eyot__stamp *s)
 {
     return s ? s->c : NULL;
@@ -53,7 +58,11 @@ static inline eyot__path *eyot__path_ref(eyot__path *p)
     if (p) p->refs++;
     return p;
 }
-void eyot__path_unref(eyot__path *p);
+void eyot__path_unref_all(eyot__path *p);
+static inline void eyot__path_unref(eyot__path *p)
+{
+    if (p) eyot__path_unref_all(p);
+}
 /* Part by part from the first one, each by kind and then number by number; a prefix comes first. O(length). */
 int eyot__path_compare(const eyot__path *a, const eyot__path *b);
 

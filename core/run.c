@@ -141,10 +141,10 @@ static eyot_task *take_ready(eyot_run *r)
 /* Would another thread pay? A wake costs more than a short task takes. */
 static bool wants_help(const eyot_run *r)
 {
-    if (!may_start(r) || r->strategy == EYOT_SEQUENTIAL) return false;
-    if (r->strategy == EYOT_PARALLEL) return true;
+    if (r->n_ready == 0 || r->strategy == EYOT_SEQUENTIAL) return false;
     uint64_t mean = atomic_load_explicit(&r->graph->nodes[r->ready->who.node].mean_ns, memory_order_relaxed);
-    return mean == 0 || mean >= HANDOFF_NS || (mean >= SHORT_NS && mean * r->n_ready >= (uint64_t)4 * HANDOFF_NS);
+    bool pays = mean == 0 || mean >= HANDOFF_NS || (mean >= SHORT_NS && mean * r->n_ready >= (uint64_t)4 * HANDOFF_NS);
+    return (pays || r->strategy == EYOT_PARALLEL) && may_start(r);
 }
 
 /* ---- executing tasks ------------------------------------------------------------------------------------------- */
@@ -198,9 +198,17 @@ typedef struct outcome {
 
 static void settle(eyot_task *t, eyot_status status, outcome *o)
 {
+    uint32_t node = t->a.who.node;
+    eyot__error_none(&o->e);
+    if (status == EYOT_OK && !t->touched &&
+        t->run->graph->nodes[node].plain) { /* nothing was given, nothing is chosen */
+        o->status = EYOT_OK;
+        o->taken = NULL;
+        o->n = t->run->frontier.shape->nodes[node].n_out;
+        return;
+    }
     o->taken = o->few;
     o->n = 0;
-    eyot__error_none(&o->e);
     if (status == EYOT_PENDING) status = EYOT_EINVAL; /* completed with it */
     if (status)
         o->status = eyot_error_set(&o->e, status, "%s", t->text ? t->text : eyot_status_text(status));
@@ -209,7 +217,7 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
 }
 
 /* The run has taken a step. Returns false when the frontier could not. */
-static bool advance(eyot_run *r, eyot_task *t, outcome *o)
+static inline bool advance(eyot_run *r, eyot_task *t, outcome *o)
 {
     void *update = t->update;
     t->update = NULL;
@@ -219,7 +227,6 @@ static bool advance(eyot_run *r, eyot_task *t, outcome *o)
         r->broken = true; /* it can only be resumed from the store */
         return false;
     }
-    collect_fired(r);
     return true;
 }
 
@@ -234,6 +241,19 @@ static void stop_alone(eyot_run *r)
     r->alone = false;
     if (may_start(r)) eyot__run_wake(r); /* those who looked in vain meanwhile */
     pthread_mutex_unlock(&r->lock);
+}
+
+/* The next task for the thread that has all of the run; NULL: there is none, or others must see the run first. */
+static eyot_task *next_alone(eyot_run *r)
+{
+    eyot__frontier *f = &r->frontier;
+    if (f->fired && f->fired == f->fired_last && r->n_ready == 0 && r->started < r->max_steps && !stopped(r)) {
+        eyot_task *t = (eyot_task *)(void *)eyot__frontier_next(f); /* a chain: past the queue */
+        eyot__task_init(t, r);
+        return t;
+    }
+    collect_fired(r);
+    return r->n_ready > 0 && r->started < r->max_steps && !stopped(r) && !wants_help(r) ? pop_ready(r) : NULL;
 }
 
 /* One thread has all of a run that keeps nothing, and goes on without its lock for as long as nothing happens that others
@@ -254,8 +274,8 @@ static eyot_task *run_alone(eyot_run *r, eyot_task *t, outcome *o)
         if (o->status || (o->n == 0 && r->frontier.n_live == 1)) break;
         count_step(r);
         bool good = advance(r, t, o);
-        if (o->taken != o->few) free(o->taken);
-        t = good && r->started < r->max_steps && !wants_help(r) && may_start_next(r) ? pop_ready(r) : NULL;
+        if (o->taken && o->taken != o->few) free(o->taken);
+        t = good ? next_alone(r) : NULL;
         if (!t) break;
         r->started++;
     }
@@ -270,6 +290,7 @@ static eyot_status copy_input(eyot_run *r, eyot_task *t)
     void *copy = NULL;
     if (r->graph->copier->copy(t->a.state->value, &copy, r->graph->copier_user)) return EYOT_ENOMEM;
     t->edit = eyot__state_new(copy, &r->frontier.history);
+    t->touched = true;
     return t->edit ? EYOT_OK : EYOT_ENOMEM;
 }
 
@@ -369,7 +390,9 @@ static void commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *e
     if (logged &&
         eyot__run_append(r, EYOT_ENTRY_TASK, step, entry->data, key_len, entry->data + key_len, entry->len - key_len))
         eyot__run_fail(r, EYOT_ENOMEM, "out of memory while writing an entry");
-    if (advance(r, t, o) && logged) maybe_snapshot(r);
+    if (!advance(r, t, o)) return;
+    collect_fired(r);
+    if (logged) maybe_snapshot(r);
 }
 
 static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char *text, const eyot_buf *entry,
@@ -417,7 +440,7 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     }
     if (!in_place && may_start(r)) eyot__run_wake(r);
     pthread_mutex_unlock(&r->lock);
-    if (o->taken != o->few) free(o->taken);
+    if (o->taken && o->taken != o->few) free(o->taken);
     if (flush) eyot__journal_flush(r->engine, r);
     return !refused;
 }

@@ -37,11 +37,16 @@ struct eyot_task {
     int status; /* of eyot_task_complete */
     _Atomic int phase;
     bool named, ended, edited;
-    int failed; /* a call inside the node that could not be done: the task cannot succeed */
+    bool touched; /* something below eyot__task_init is set: there is something to look at, and to clear */
+    int failed;   /* a call inside the node that could not be done: the task cannot succeed */
 };
 
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
-void eyot__task_clear(eyot_task *t);               /* frees what the attempt left; keeps the activation */
+void eyot__task_clear_all(eyot_task *t);
+static inline void eyot__task_clear(eyot_task *t) /* frees what the attempt left; keeps the activation */
+{
+    if (t->touched) eyot__task_clear_all(t);
+}
 enum { EYOT__TAKEN_FEW = 8 };
 /* Turns what the node gave into an update applied to its state and a list of edges. Without lock. *taken is `few`, or NULL
  * for all out-edges plainly, or is freed by the caller with free; its items are the list's. */

@@ -24,7 +24,7 @@ static void free_value(const eyot_task *t, void *v)
     if (v) t->run->graph->copier->free(v, t->run->graph->copier_user);
 }
 
-void eyot__task_clear(eyot_task *t)
+void eyot__task_clear_all(eyot_task *t)
 {
     free_value(t, t->update);
     for (uint32_t i = 0; i < t->n_sends; i++) free_value(t, t->sends[i].item);
@@ -37,6 +37,7 @@ void eyot__task_clear(eyot_task *t)
     t->n_sends = t->cap_sends = 0;
     t->text = t->key = NULL;
     t->edit = NULL;
+    t->touched = false;
 }
 
 /* ---- what the node calls --------------------------------------------------------------------------------------- */
@@ -54,6 +55,7 @@ eyot_status eyot_task_update(eyot_task *task, void *update_take)
         return EYOT_EINVAL;
     }
     task->update = update_take;
+    task->touched = true;
     return EYOT_OK;
 }
 
@@ -67,6 +69,7 @@ void *eyot_task_update_withdraw(eyot_task *task)
 void *eyot_task_edit(eyot_task *task)
 {
     const eyot_copier *c = task->run->graph->copier;
+    task->touched = true;
     if (task->edited) return task->edit->value;
     eyot_status status = c->diff ? task->update ? EYOT_EINVAL : EYOT_OK : EYOT_ENOTSUP;
     void *copy = NULL;
@@ -84,6 +87,7 @@ void *eyot_task_edit(eyot_task *task)
 
 static eyot_status add_send(eyot_task *t, uint32_t edge, void *item_take)
 {
+    t->touched = true;
     if (t->n_sends == t->cap_sends) {
         uint32_t cap = t->cap_sends ? t->cap_sends * 2 : 4;
         eyot__taken *sends = realloc(t->sends, cap * sizeof *sends);
@@ -131,7 +135,7 @@ eyot_status eyot_task_route(eyot_task *task, const char *to)
 
 eyot_status eyot_task_end(eyot_task *task)
 {
-    task->ended = true;
+    task->ended = task->touched = true;
     return EYOT_OK;
 }
 
@@ -160,6 +164,7 @@ eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     eyot_error_set(&e, EYOT_EFAILED, "%s", text);
+    task->touched = true;
     free(task->text);
     size_t len = strlen(e.text) + 1;
     task->text = malloc(len);
@@ -175,6 +180,7 @@ bool eyot_task_cancelled(const eyot_task *task)
 const char *eyot_task_key(eyot_task *task)
 {
     if (task->key) return task->key;
+    task->touched = true;
     eyot_buf key = EYOT__BUF_INIT;
     eyot__key_print(&key, task->run->graph, &task->a.who);
     eyot__buf_u8(&key, 0);
