@@ -2,6 +2,7 @@
 /* A store of your own: the ten slots that every store must have, in the memory of the process, behind the scheme "own:".
  * It keeps a list of runs, each with its row and its log. It asks for one call at a time (EYOT_STORE_SERIAL), so it needs
  * no lock. The optional slots are left out: what needs them is refused by name. */
+#include <eyot/copiers.h>
 #include <eyot/stores.h>
 
 #include <stdio.h>
@@ -362,15 +363,51 @@ static eyot_status own_store_open(eyot_store **out, const char *url, uint32_t fl
     return eyot_store_new(out, &own_ops, s, e);
 }
 
+/* ---- using it ---- */
+
+static eyot_status work(eyot_task *task, void *user)
+{
+    (void)user;
+    return eyot_task_set_int(task, "n", eyot_value_int(eyot_value_at(eyot_task_state(task), "n"), 0) + 1);
+}
+
+static eyot_status print_entry(void *arg, const eyot_entry *entry)
+{
+    (void)arg;
+    printf("%llu: %zu bytes %.*s\n", (unsigned long long)entry->seq, entry->body.n, (int)entry->key.n,
+           (const char *)entry->key.p);
+    return EYOT_OK;
+}
+
+/* A run of two nodes in this store, and what the store then holds of it. */
 int main(void)
 {
-    eyot_error e = {0};
+    eyot_error e = {EYOT_OK, 0, ""};
+    eyot_graph *graph = NULL;
     eyot_store *own = NULL;
-    eyot_store_info info;
-    if (!eyot_store_register("own", own_store_open, &e) && !eyot_store_open(&own, "own:", &e) &&
-        !eyot_store_inform(own, &info, &e))
-        printf("%s, %s: %s\n", info.backend, eyot_store_class_name(info.durability), info.reasons);
+    eyot_engine *engine = NULL;
+    eyot_run *run = NULL;
+    eyot_engine_options options = EYOT_ENGINE_OPTIONS_INIT;
+    eyot_run_options in_run = EYOT_RUN_OPTIONS_INIT;
+    void *self;
+
+    if (eyot_graph_new(&graph, "two", eyot_json())) return 1;
+    eyot_graph_node(graph, "first", work, NULL);
+    eyot_graph_node(graph, "second", work, NULL);
+    eyot_graph_edge(graph, "first", "second");
+    if (eyot_graph_freeze(graph, &e) || eyot_store_register("own", own_store_open, &e)) goto done;
+    if (eyot_store_open(&own, "own:", &e)) goto done;
+    options.store = own;
+    in_run.run_id = "a17";
+    if (eyot_engine_new(&engine, &options, &e)) goto done;
+    if (eyot_run_sync(&run, engine, graph, eyot_json_parse("{}", &e), &in_run, &e)) goto done;
+    const eyot_store_ops *ops = eyot_store_table(own, &self);
+    ops->list_entries(self, (eyot_bytes){"a17", 3}, 1, 100, true, print_entry, NULL, &e);
+done:
     if (e.status) fprintf(stderr, "own_store: %s\n", e.text);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
     eyot_store_close(own);
+    eyot_graph_free(graph);
     return e.status != EYOT_OK;
 }

@@ -68,7 +68,8 @@ int64_t eyot__sqlite_clock_ms(void)
 
 static eyot_status system_error(const eyot__sqlite *s, const char *doing, int os_errno, eyot_error *e)
 {
-    eyot_status r = eyot_error_set(e, EYOT_EIO, "%s: cannot %s: %s", s->shown, doing, strerror(os_errno));
+    eyot_status r = os_errno == ENOMEM ? EYOT_ENOMEM : EYOT_EIO;
+    eyot_error_set(e, r, "%s: cannot %s: %s", s->shown, doing, strerror(os_errno));
     if (e) e->os_errno = os_errno;
     return r;
 }
@@ -76,7 +77,7 @@ static eyot_status system_error(const eyot__sqlite *s, const char *doing, int os
 eyot_status eyot__sqlite_error(const eyot__sqlite *s, sqlite3 *db, eyot_error *e)
 {
     int code = sqlite3_extended_errcode(db), os_errno = sqlite3_system_errno(db);
-    switch (code & 0xff) {
+    switch (code == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : code & 0xff) {
     case SQLITE_NOMEM: return eyot_error_set(e, EYOT_ENOMEM, "%s: no memory for SQLite", s->shown);
     case SQLITE_NOTADB: return eyot_error_set(e, EYOT_ECORRUPT, "%s is no database", s->shown);
     case SQLITE_CORRUPT: return eyot_error_set(e, EYOT_ECORRUPT, "%s is damaged: %s", s->shown, sqlite3_errmsg(db));
