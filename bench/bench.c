@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/bench.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { MIN_SAMPLES = 5, MAX_SAMPLES = 21, SAMPLE_NS = 2000000, TOTAL_NS = 300000000 };
+enum { MIN_SAMPLES = 5, SAMPLE_NS = 2000000, TOTAL_NS = 300000000 };
 
 static struct {
     FILE *json;
@@ -145,31 +146,94 @@ static double allocations_of(void (*fn)(void *arg), void *arg)
     return (double)(bench_allocations() - before);
 }
 
-double bench_time(const char *name, double ops, void (*fn)(void *arg), void *arg)
+/* How many calls make a sample; warms up meanwhile. */
+static uint64_t calls_of(const bench_way *way)
 {
-    double sample[MAX_SAMPLES], total = 0;
-    char median[32], min[32], max[32], more[160];
-    unsigned n = 0;
     uint64_t calls = 1;
-    if (!bench_wanted(name)) return 0;
-    double first = time_of(1, fn, arg); /* warms up */
-    while (first * (double)calls < SAMPLE_NS) {
+    if (way->before) way->before(way->arg);
+    double one = time_of(1, way->fn, way->arg);
+    while (one * (double)calls < SAMPLE_NS) {
         calls *= 2;
-        first = time_of(calls, fn, arg) / (double)calls;
+        one = time_of(calls, way->fn, way->arg) / (double)calls;
     }
-    while (n < MIN_SAMPLES || (n < MAX_SAMPLES && total < TOTAL_NS)) {
-        double t = time_of(calls, fn, arg);
-        total += t;
-        sample[n++] = t / ((double)calls * ops);
-    }
+    return calls;
+}
+
+/* Returns the ns that it took. */
+static double take_sample(bench_way *way, uint64_t calls)
+{
+    if (way->before) way->before(way->arg);
+    double t = time_of(calls, way->fn, way->arg);
+    way->sample[way->n++] = t / ((double)calls * way->ops);
+    return t;
+}
+
+static bool enough(unsigned n, double total)
+{
+    return n >= BENCH_MAX_SAMPLES || (n >= MIN_SAMPLES && total >= TOTAL_NS);
+}
+
+/* Returns the median, in ns per operation. */
+static double report(const bench_way *way)
+{
+    char median[32], min[32], max[32], more[160];
+    double sample[BENCH_MAX_SAMPLES];
+    unsigned n = way->n;
+    memcpy(sample, way->sample, n * sizeof *sample);
     qsort(sample, n, sizeof *sample, by_size);
-    double allocated = allocations_of(fn, arg) / ops;
-    printf("%-44s %10s/op  n=%u min %s max %s, %.3g allocations\n", name, time_text(median, sample[n / 2]), n,
+    double allocated = allocations_of(way->fn, way->arg) / way->ops;
+    printf("%-44s %10s/op  n=%u min %s max %s, %.3g allocations\n", way->name, time_text(median, sample[n / 2]), n,
            time_text(min, sample[0]), time_text(max, sample[n - 1]), allocated);
     snprintf(more, sizeof more, ", \"n\": %u, \"min\": %.6g, \"max\": %.6g, \"allocations\": %.6g", n, sample[0],
              sample[n - 1], allocated);
-    json_line(name, sample[n / 2], "ns/op", more);
+    json_line(way->name, sample[n / 2], "ns/op", more);
     return sample[n / 2];
+}
+
+double bench_time(const char *name, double ops, void (*fn)(void *arg), void *arg)
+{
+    bench_way way = {.name = name, .ops = ops, .fn = fn, .arg = arg};
+    double total = 0;
+    if (!bench_wanted(name)) return 0;
+    for (uint64_t calls = calls_of(&way); !enough(way.n, total);) total += take_sample(&way, calls);
+    return report(&way);
+}
+
+bool bench_in_turn(bench_way *ways, size_t n)
+{
+    uint64_t calls[8];
+    double total = 0; /* of the way that took least */
+    bool wanted = false;
+    assert(n >= 1 && n <= sizeof calls / sizeof *calls);
+    for (size_t i = 0; i < n; i++) wanted = wanted || bench_wanted(ways[i].name);
+    if (!wanted) return false;
+    for (size_t i = 0; i < n; i++) calls[i] = calls_of(&ways[i]);
+    for (unsigned round = 0; !enough(round, total); round++) {
+        double least = 1e18;
+        for (size_t k = 0; k < n; k++) {
+            size_t i = (round + k) % n; /* nobody is always the first */
+            double t = take_sample(&ways[i], calls[i]);
+            if (t < least) least = t;
+        }
+        total += least;
+    }
+    for (size_t i = 0; i < n; i++) report(&ways[i]);
+    return true;
+}
+
+void bench_quotient(const char *name, const bench_way *first, const bench_way *second, const char *goal)
+{
+    double q[BENCH_MAX_SAMPLES];
+    char more[128] = "";
+    unsigned n = first->n;
+    if (n == 0 || n != second->n) return;
+    for (unsigned i = 0; i < n; i++) q[i] = first->sample[i] / second->sample[i];
+    qsort(q, n, sizeof *q, by_size);
+    printf("%-44s %10.3g x     min %.3g max %.3g%s%s\n", name, q[n / 2], q[0], q[n - 1], goal ? ", goal " : "",
+           goal ? goal : "");
+    snprintf(more, sizeof more, ", \"min\": %.6g, \"max\": %.6g%s%s%s", q[0], q[n - 1], goal ? ", \"goal\": \"" : "",
+             goal ? goal : "", goal ? "\"" : "");
+    json_line(name, q[n / 2], "x", more);
 }
 
 void bench_ratio(const char *name, double ours, double yardstick, const char *goal)

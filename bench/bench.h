@@ -24,6 +24,24 @@ bool bench_wanted(const char *name);
  * about 300 ms in all. Counts the allocations of one more call. Returns the median in ns per operation; 0: not wanted. */
 double bench_time(const char *name, double ops, void (*fn)(void *arg), void *arg);
 
+/* Several ways measured in turn, sample by sample, so that whatever else the machine does meets all of them. Reports
+ * each; false: none of them is wanted. */
+enum { BENCH_MAX_SAMPLES = 21 };
+typedef struct bench_way {
+    const char *name;
+    double ops; /* that one call of fn does */
+    void (*fn)(void *arg);
+    void *arg;
+    void (*before)(void *arg); /* before each sample, not measured; may be NULL */
+    double sample[BENCH_MAX_SAMPLES];
+    unsigned n;
+} bench_way;
+bool bench_in_turn(bench_way *ways, size_t n);
+
+/* The first divided by the second, as bench_in_turn measured them: the median over their pairs of samples. To compare
+ * rates, the yardstick comes first. */
+void bench_quotient(const char *name, const bench_way *first, const bench_way *second, const char *goal);
+
 /* Ours divided by the yardstick, both as bench_time returned them, with the goal it is held against ("<= 2.5"; NULL:
  * none). Nothing when one of them was not measured. */
 void bench_ratio(const char *name, double ours, double yardstick, const char *goal);
