@@ -474,11 +474,16 @@ static eyot_status wait_at(eyot__frontier *f, uint32_t node, eyot__stamp *at, co
     kept->next = NULL;
     kept->stamp = eyot__stamp_ref(a->stamp);
     kept->path = eyot__path_ref(a->path);
-    if (p->last)
-        p->last->next = kept;
-    else
+    if (p->waiting && a->edge < p->waiting->edge) { /* coming in reverse order is as good as in order */
+        kept->next = p->waiting;
         p->waiting = kept;
-    p->last = kept;
+    } else {
+        if (p->last)
+            p->last->next = kept;
+        else
+            p->waiting = kept;
+        p->last = kept;
+    }
     p->n_waiting++;
     f->n_waiting++;
     if (f->diverted || p->n_waiting >= way->expected || way->expected == EYOT__UNCOUNTED) test_later(f, p);

@@ -119,12 +119,6 @@ static bool may_start(const eyot_run *r)
     return r->n_ready > 0 && !stopped(r) && r->running < r->max_parallel;
 }
 
-/* The same for a thread whose own task makes room. */
-static bool may_start_next(const eyot_run *r)
-{
-    return r->n_ready > 0 && !stopped(r);
-}
-
 static eyot_task *take_ready(eyot_run *r)
 {
     if (!may_start(r)) return NULL;
