@@ -589,7 +589,7 @@ static const char *place(parser *s, const char *p, eyot__word *w)
         s->words[s->top++] = *w;
         if ((*w & 3) == 0 || (*w & 7) == 7) f->bits = eyot__bits_with(f->bits, *w);
         *w = 0;
-        bool more;
+        bool more = false;
         p = read_comma(s, p, &more);
         if (p && !more) p = close_container(s, p, w);
         if (!p) return NULL;
