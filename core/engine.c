@@ -275,7 +275,7 @@ eyot_status eyot_run_sync(eyot_run **out, eyot_engine *engine, const eyot_graph 
 /* ---- resuming -------------------------------------------------------------------------------------------------- */
 
 typedef struct claimed {
-    uint64_t epoch;
+    uint64_t epoch, head;
     eyot_run_status status;
     char fingerprint[65];
     char owner[160];
@@ -285,6 +285,7 @@ static eyot_status see_row(void *arg, const eyot_run_row *row)
 {
     claimed *c = arg;
     c->epoch = row->epoch;
+    c->head = row->head;
     c->status = (eyot_run_status)row->status;
     snprintf(c->fingerprint, sizeof c->fingerprint, "%.*s", (int)(row->fingerprint.n < 64 ? row->fingerprint.n : 64),
              row->fingerprint.n ? (const char *)row->fingerprint.p : "");
@@ -317,18 +318,19 @@ static eyot_status claim_run(eyot_run *r, claimed *row, eyot_error *e)
     return status;
 }
 
-static void give_back(eyot_run *r)
+/* The run could not be gone on with: it is left as it was found. */
+static void give_back(const eyot_run *r, const claimed *row, eyot_run_status before)
 {
     eyot_commit c = {.run = eyot__bytes(r->id, strlen(r->id)),
-                     .epoch = r->epoch,
-                     .head = r->acked,
-                     .status = (uint32_t)r->status,
+                     .epoch = row->epoch,
+                     .head = row->head,
+                     .status = (uint32_t)before,
                      .due_in_ms = INT64_MAX};
     memcpy(c.token, r->token, sizeof c.token);
     (void)eyot__store_commit(r->engine->store, &c, 1, NULL);
 }
 
-static eyot_status rebuild_run(eyot_run *r, eyot_run_status before, eyot_error *e)
+static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
 {
     eyot__rebuilt built;
     eyot_status status = eyot__rebuild(&r->frontier, &built, r->engine->store, eyot__bytes(r->id, strlen(r->id)), e);
@@ -338,13 +340,33 @@ static eyot_status rebuild_run(eyot_run *r, eyot_run_status before, eyot_error *
     r->snapshot_bytes = built.snapshot_bytes;
     r->started = built.steps;
     atomic_store(&r->steps, built.steps);
-    if (before != EYOT_RUN_DONE) return EYOT_OK;
+    if (!done) return EYOT_OK;
     r->status = EYOT_RUN_DONE;
     r->phase = EYOT__RUN_ENDED;
     r->stored = false;
     return r->frontier.n_ends
                ? eyot__frontier_result(&r->frontier, &r->result, e)
                : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but none of its branches has ended", r->id);
+}
+
+/* The run's row is looked at first, so that a run of another graph is not even claimed. */
+static eyot_status take_up(eyot_run *r, eyot_error *e)
+{
+    const eyot_graph *g = r->graph;
+    claimed row = {0};
+    eyot_status status = eyot__store_get_run(r->engine->store, eyot__bytes(r->id, strlen(r->id)), see_row, &row, e);
+    if (status) return status;
+    if (strcmp(row.fingerprint, g->fingerprint) != 0)
+        return eyot_error_set(e, EYOT_ECHANGED,
+                              "run %s was made with another version of graph %s (%.12s, this one is %.12s)", r->id,
+                              g->name, row.fingerprint, g->fingerprint);
+    eyot_run_status before = row.status;
+    status = claim_run(r, &row, e);
+    if (status == EYOT_EALREADY) return rebuild_run(r, true, e);
+    if (status) return status;
+    status = rebuild_run(r, false, e);
+    if (status) give_back(r, &row, before);
+    return status;
 }
 
 eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const char *run_id,
@@ -361,18 +383,8 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
     if (!r) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     memcpy(r->id, run_id, strlen(run_id) + 1);
     eyot__history_release(&r->frontier.history, r->frontier.history.root); /* rebuild puts the branches */
-    claimed row = {0};
-    status = claim_run(r, &row, e);
-    bool held = status == EYOT_OK;
-    if (status == EYOT_EALREADY) status = EYOT_OK;
-    if (!status && strcmp(row.fingerprint, g->fingerprint) != 0)
-        status = eyot_error_set(e, EYOT_ECHANGED,
-                                "run %s was made with another version of graph %s (%.12s, this one is %.12s)", r->id,
-                                g->name, row.fingerprint, g->fingerprint);
-    if (!status) status = rebuild_run(r, held ? EYOT_RUN_RUNNING : row.status, e);
+    status = take_up(r, e);
     if (status) {
-        r->status = EYOT_RUN_FAILED;
-        if (held) give_back(r);
         eyot__run_free_now(r);
         return status;
     }
