@@ -276,6 +276,7 @@ eyot_status eyot_run_sync(eyot_run **out, eyot_engine *engine, const eyot_graph 
 
 typedef struct claimed {
     uint64_t epoch, head;
+    int64_t left_ms; /* of the lease */
     eyot_run_status status;
     char fingerprint[65];
     char owner[160];
@@ -286,12 +287,24 @@ static eyot_status see_row(void *arg, const eyot_run_row *row)
     claimed *c = arg;
     c->epoch = row->epoch;
     c->head = row->head;
+    c->left_ms = row->due_ms > row->now_ms ? row->due_ms - row->now_ms : 0;
     c->status = (eyot_run_status)row->status;
     snprintf(c->fingerprint, sizeof c->fingerprint, "%.*s", (int)(row->fingerprint.n < 64 ? row->fingerprint.n : 64),
              row->fingerprint.n ? (const char *)row->fingerprint.p : "");
     snprintf(c->owner, sizeof c->owner, "%.*s", (int)(row->owner.n < 159 ? row->owner.n : 159),
              row->owner.n ? (const char *)row->owner.p : "");
     return EYOT_OK;
+}
+
+static eyot_status held_by(const eyot_run *r, const claimed *row, eyot__owner_state owner, eyot_error *e)
+{
+    long long pid = 0;
+    (void)sscanf(row->owner, "%*[^/]/%*[^/]/%lld/", &pid);
+    if (owner == EYOT__OWNER_SELF) return eyot_error_set(e, EYOT_EBUSY, "run %s already runs on this engine", r->id);
+    if (owner == EYOT__OWNER_ALIVE)
+        return eyot_error_set(e, EYOT_EBUSY, "run %s is held by process %lld, which is alive", r->id, pid);
+    return eyot_error_set(e, EYOT_EBUSY, "run %s is held elsewhere (%.60s) for another %lld ms unless it is renewed",
+                          r->id, row->owner, (long long)row->left_ms);
 }
 
 /* Claims the run; one whose owner is seen to be dead is taken over at once. */
@@ -303,15 +316,16 @@ static eyot_status claim_run(eyot_run *r, claimed *row, eyot_error *e)
                         .lease_ms = engine->lease_ms};
     if (random_bytes(claim.token, sizeof claim.token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
     memcpy(r->token, claim.token, sizeof r->token);
-    eyot_error busy = {.status = EYOT_OK};
+    eyot_error busy;
+    eyot__error_none(&busy);
     eyot_status status = eyot__store_claim(engine->store, &claim, see_row, row, &busy);
     if (status == EYOT_EBUSY) {
         eyot__owner_state owner = eyot__owner_look(engine->owner, eyot__bytes(row->owner, strlen(row->owner)));
         if (owner == EYOT__OWNER_SELF && !eyot__pool_has(engine, r->id)) owner = EYOT__OWNER_DEAD;
-        if (owner == EYOT__OWNER_DEAD) {
-            claim.steal_epoch = row->epoch;
-            status = eyot__store_claim(engine->store, &claim, see_row, row, &busy);
-        }
+        if (owner != EYOT__OWNER_DEAD) return held_by(r, row, owner, e);
+        claim.steal_epoch = row->epoch;
+        status = eyot__store_claim(engine->store, &claim, see_row, row, &busy);
+        if (status == EYOT_EBUSY) return held_by(r, row, EYOT__OWNER_UNKNOWN, e); /* somebody was faster */
     }
     r->epoch = row->epoch;
     if (status && status != EYOT_EALREADY && e) *e = busy;
