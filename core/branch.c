@@ -11,7 +11,7 @@ void eyot__frontier_init(eyot__frontier *f, const eyot_graph *g, bool keep_state
     memset(f, 0, sizeof *f);
     f->graph = g;
     f->shape = g->shape;
-    eyot__history_init(&f->history, g, keep_states);
+    eyot__history_init(&f->history, g, keep_states, chunks);
     eyot__slab_init(&f->activations, activation_size, memory, memory_len, chunks);
     eyot__slab_init(&f->arrivals, sizeof(eyot__arrival), NULL, 0, chunks);
     eyot__slab_init(&f->places, sizeof(eyot__place), NULL, 0, chunks);

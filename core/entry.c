@@ -328,15 +328,13 @@ static eyot_status get_changes(restored *s, eyot__frontier *f, eyot__reader *in,
     s->changes = calloc(n ? n : 1, sizeof(eyot__change *));
     if (!s->changes) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     for (; s->n_changes < n; s->n_changes++) {
-        eyot__change *c = calloc(1, sizeof *c);
+        eyot__change *c = eyot__change_new(&f->history);
         if (!c) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
         eyot_status status = eyot__who_decode(&c->who, in, f->graph, e);
-        c->refs = 1;
         c->sent = (int64_t)eyot__read_varint(in) - 1;
         if (!status) status = get_value(in, f->graph, &c->value, e);
         if (status) {
-            eyot__who_clear(&c->who);
-            free(c);
+            eyot__change_unref(&f->history, c);
             return status;
         }
         s->changes[s->n_changes] = c;

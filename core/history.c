@@ -56,20 +56,34 @@ eyot_status eyot__state_update(eyot__state **s, const void *update, const eyot__
 
 /* ---- changes and versions -------------------------------------------------------------------------------------- */
 
+eyot__change *eyot__change_new(eyot__history *h)
+{
+    eyot__change *c = eyot__slab_take(&h->changes);
+    if (c) *c = (eyot__change){.refs = 1};
+    return c;
+}
+
 void eyot__change_unref(eyot__history *h, eyot__change *c)
 {
     if (!c || --c->refs > 0) return;
-    h->copier->free(c->value, h->user);
+    if (c->value) h->copier->free(c->value, h->user);
     eyot__who_clear(&c->who);
-    free(c);
+    eyot__slab_give(&h->changes, c);
 }
 
 static void forget_changes(eyot__history *h, eyot__version *v)
 {
     for (uint32_t i = 0; i < v->n; i++) eyot__change_unref(h, v->changes[i]);
-    free(v->changes);
+    if (v->changes != &v->one) free(v->changes);
     v->changes = NULL;
     v->n = v->cap = 0;
+}
+
+static eyot__version *version_new(eyot__history *h)
+{
+    eyot__version *v = eyot__slab_take(&h->versions);
+    if (v) *v = (eyot__version){0};
+    return v;
 }
 
 static void version_free(eyot__history *h, eyot__version *v)
@@ -77,11 +91,13 @@ static void version_free(eyot__history *h, eyot__version *v)
     forget_changes(h, v);
     eyot__state_unref(v->state, h);
     v->state = NULL;
-    if (v != &h->first) free(v);
+    if (v != &h->first) eyot__slab_give(&h->versions, v);
 }
 
-void eyot__history_init(eyot__history *h, const eyot_graph *g, bool keep_states)
+void eyot__history_init(eyot__history *h, const eyot_graph *g, bool keep_states, eyot__chunks *chunks)
 {
+    eyot__slab_init(&h->versions, sizeof(eyot__version), NULL, 0, chunks);
+    eyot__slab_init(&h->changes, sizeof(eyot__change), NULL, 0, chunks);
     h->graph = g;
     h->copier = g->copier;
     h->user = g->copier_user;
@@ -142,6 +158,8 @@ void eyot__history_clear(eyot__history *h)
     assert(h->root->children == 0 && h->root->heads == 0);
     version_free(h, h->root);
     h->root = NULL;
+    eyot__slab_clear(&h->versions);
+    eyot__slab_clear(&h->changes);
 }
 
 void eyot__history_hold(eyot__history *h, eyot__version *v, eyot__state *state)
@@ -152,12 +170,17 @@ void eyot__history_hold(eyot__history *h, eyot__version *v, eyot__state *state)
 
 static eyot_status push(eyot__version *v, eyot__change *c)
 {
+    if (v->cap == 0) {
+        v->changes = &v->one;
+        v->cap = 1;
+    }
     if (v->n == v->cap) {
-        uint32_t cap = v->cap ? v->cap * 2 : 2;
-        eyot__change **changes = realloc(v->changes, cap * sizeof *changes);
+        bool inside = v->changes == &v->one;
+        eyot__change **changes = realloc(inside ? NULL : v->changes, 2 * (size_t)v->cap * sizeof *changes);
         if (!changes) return EYOT_ENOMEM;
+        if (inside) changes[0] = v->one;
         v->changes = changes;
-        v->cap = cap;
+        v->cap *= 2;
     }
     v->changes[v->n++] = c;
     return EYOT_OK;
@@ -176,7 +199,7 @@ static eyot_status append(eyot__history *h, eyot__version **v, eyot__change *con
     }
     eyot__version *to = at;
     if (!alone) {
-        to = calloc(1, sizeof *to);
+        to = version_new(h);
         if (!to) return EYOT_ENOMEM;
     }
     uint32_t before = to->n;
@@ -209,12 +232,14 @@ eyot_status eyot__history_extend(eyot__history *h, eyot__version **v, void *upda
         h->copier->free(update_take, h->user);
         return append(h, v, NULL, 0);
     }
-    eyot__change *c = calloc(1, sizeof *c);
+    eyot__change *c = eyot__change_new(h);
     if (!c) {
         h->copier->free(update_take, h->user);
         return EYOT_ENOMEM;
     }
-    *c = (eyot__change){.refs = 1, .sent = sent, .value = update_take, .who.node = who->node};
+    c->sent = sent;
+    c->value = update_take;
+    c->who.node = who->node;
     c->who.stamp = eyot__stamp_ref(who->stamp);
     c->who.path = eyot__path_ref(who->path);
     eyot_status status = append(h, v, &c, 1);
@@ -237,7 +262,7 @@ eyot_status eyot__history_drop_local(eyot__history *h, eyot__version **v, eyot__
 eyot__version *eyot__history_put(eyot__history *h, eyot__version *parent, eyot__change *const *changes, uint32_t n)
 {
     if (!parent) return h->root;
-    eyot__version *v = calloc(1, sizeof *v);
+    eyot__version *v = version_new(h);
     if (!v) return NULL;
     for (uint32_t i = 0; i < n; i++) {
         if (push(v, changes[i])) {

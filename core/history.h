@@ -41,8 +41,9 @@ typedef struct eyot__version {
     uint32_t depth; /* below the root, about: grows strictly from parent to child */
     uint64_t mark;  /* scratch of a join */
     uint32_t n, cap;
-    eyot__change **changes; /* after the parent's; NULL: local keys were dropped here */
-    eyot__state *state;     /* of a version where branches parted, when snapshots need it */
+    eyot__change **changes; /* after the parent's; NULL: local keys were dropped here. At first: */
+    eyot__change *one;
+    eyot__state *state; /* of a version where branches parted, when snapshots need it */
 } eyot__version;
 
 typedef struct eyot__history {
@@ -52,6 +53,7 @@ typedef struct eyot__history {
     bool keep_states;    /* the run is stored: remember the states where branches part */
     eyot__version *root; /* what every branch has; its own changes are forgotten. The first one lies here: */
     eyot__version first;
+    eyot__slab versions, changes;
     uint64_t join; /* number of the last join, for the marks */
 } eyot__history;
 
@@ -68,8 +70,8 @@ eyot_status eyot__state_own(eyot__state **s, const eyot__history *h);
 eyot_status eyot__state_update(eyot__state **s, const void *update, const eyot__history *h, eyot_error *e);
 
 /* One branch stands on the empty history. */
-void eyot__history_init(eyot__history *h, const eyot_graph *g, bool keep_states);
-/* All branches must have left, or be forgotten with it. */
+void eyot__history_init(eyot__history *h, const eyot_graph *g, bool keep_states, eyot__chunks *chunks);
+/* All branches must have left. */
 void eyot__history_clear(eyot__history *h);
 
 /* A second branch stands where the first does. */
@@ -85,6 +87,7 @@ eyot_status eyot__history_drop_local(eyot__history *h, eyot__version **v, eyot__
 /* A version below `parent` (NULL: the root itself, once) that nobody stands on yet, for rebuilding a history. Takes a
  * reference to each change. NULL: no memory. */
 eyot__version *eyot__history_put(eyot__history *h, eyot__version *parent, eyot__change *const *changes, uint32_t n);
+eyot__change *eyot__change_new(eyot__history *h); /* zeroed, one reference; NULL: no memory */
 void eyot__change_unref(eyot__history *h, eyot__change *c);
 
 /* A branch that arrives at a join or has ended. */
