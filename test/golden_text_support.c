@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Records as text, and written again from what was read. Reads failed attempts too, which the engine only writes. */
+#include "test/golden.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/record.h"
+#include "core/run.h"
+
+static const char *const kinds[] = {"?", "task", "attempt", "asked", "answered", "timer", "status", "snapshot"};
+
+void golden_put_value(eyot_buf *out, const eyot_graph *g, const void *v)
+{
+    const eyot_copier *c = g->copier;
+    if (c->print) {
+        (void)c->print(v, out, g->copier_user);
+        return;
+    }
+    eyot_buf raw = EYOT__BUF_INIT;
+    (void)c->encode(v, &raw, g->copier_user);
+    for (size_t i = 0; i < raw.len; i++) eyot__buf_format(out, "%02x", raw.data[i]);
+    eyot__buf_clear(&raw);
+}
+
+/* ---- tasks, attempts, statuses ----------------------------------------------------------------------------------- */
+
+static eyot_status task(eyot_buf *out, const eyot_graph *g, eyot__reader *in, bool again, eyot_error *e)
+{
+    eyot__task_entry t;
+    eyot_status status = eyot__entry_get_task(&t, in, g, e);
+    if (status) return status;
+    if (again) {
+        eyot__entry_put_task(out, g, &t.who, t.attempt, t.update, t.taken ? t.taken : (eyot__taken[1]){{0}}, t.n_taken);
+        goto done;
+    }
+    eyot__key_print(out, g, &t.who);
+    eyot__buf_format(out, ", attempt %llu\n  update ", (unsigned long long)t.attempt);
+    if (t.update)
+        golden_put_value(out, g, t.update);
+    else
+        eyot__buf_text(out, "none");
+    for (size_t i = 0; i < t.n_taken; i++) {
+        eyot__buf_format(out, "\n  to %s", g->nodes[g->edges[t.taken[i].edge].to].id);
+        if (t.taken[i].item) eyot__buf_text(out, " with ");
+        if (t.taken[i].item) golden_put_value(out, g, t.taken[i].item);
+    }
+    if (t.n_taken == 0) eyot__buf_text(out, "\n  ends its branch");
+    eyot__buf_text(out, "\n");
+done:
+    eyot__task_entry_clear(&t, g);
+    return EYOT_OK;
+}
+
+static eyot_status attempt(eyot_buf *out, const eyot_graph *g, eyot__reader *in, bool again, eyot_error *e)
+{
+    eyot__who who;
+    size_t len;
+    eyot_status status = eyot__who_decode(&who, in, g, e);
+    if (status) return status;
+    uint64_t number = eyot__read_varint(in), code = eyot__read_varint(in);
+    char *said = calloc(1, 4096);
+    const unsigned char *bytes = eyot__read_bytes(in, &len);
+    if (!said || in->failed || in->p != in->end || len >= 4096) {
+        status = eyot_error_set(e, EYOT_ECORRUPT, "a failed attempt is not well-formed");
+        goto done;
+    }
+    memcpy(said, bytes, len);
+    if (again) {
+        eyot__entry_put_attempt(out, g, &who, number, (eyot_status)(-(int)code), said);
+        goto done;
+    }
+    eyot__key_print(out, g, &who);
+    eyot__buf_format(out, ", attempt %llu\n  %s: %s\n", (unsigned long long)number,
+                     eyot_status_name((eyot_status)(-(int)code)), said);
+done:
+    free(said);
+    eyot__who_clear(&who);
+    return status;
+}
+
+static eyot_status run_status(eyot_buf *out, eyot__reader *in, bool again, eyot_error *e)
+{
+    eyot_run_status value;
+    eyot_error error;
+    eyot_status status = eyot__entry_get_status(in, &value, &error, e);
+    if (status) return status;
+    if (!error.status) error.text[0] = 0;
+    if (again) {
+        eyot__entry_put_status(out, value, &error);
+        return EYOT_OK;
+    }
+    eyot__buf_text(out, eyot_run_status_name(value));
+    if (error.status) eyot__buf_format(out, "\n  %s: %s", eyot_status_name(error.status), error.text);
+    eyot__buf_text(out, "\n");
+    return EYOT_OK;
+}
+
+/* ---- snapshots --------------------------------------------------------------------------------------------------- */
+
+/* The updates that a branch has beyond the root, in order, and its state. */
+static void put_stand(eyot_buf *out, const eyot_graph *g, const eyot__version *v, const eyot__state *state)
+{
+    const eyot__version *chain[64];
+    size_t n = 0;
+    for (; v && n < 64; v = v->parent) chain[n++] = v;
+    eyot__buf_text(out, "\n    has");
+    while (n-- > 0) {
+        for (uint32_t i = 0; i < chain[n]->n; i++) {
+            const eyot__change *c = chain[n]->changes[i];
+            eyot__buf_text(out, " ");
+            if (c) eyot__key_print(out, g, &c->who);
+            if (c && c->sent >= 0) eyot__buf_format(out, "/item %lld", (long long)c->sent);
+            if (!c) eyot__buf_text(out, "(local keys dropped)");
+        }
+        if (n) eyot__buf_text(out, " |");
+    }
+    eyot__buf_text(out, "\n    state ");
+    golden_put_value(out, g, state->value);
+    eyot__buf_text(out, "\n");
+}
+
+static void put_arrival(eyot_buf *out, const eyot__frontier *f, const eyot__place *p, const eyot__arrival *a)
+{
+    eyot__who at = {.node = p->node, .stamp = p->stamp};
+    eyot__buf_text(out, "  waits at ");
+    eyot__key_print(out, f->graph, &at);
+    if (a->edge < 0) {
+        eyot__buf_text(out, ", a start");
+    } else {
+        uint32_t edge = f->shape->nodes[p->node].in[a->edge];
+        eyot__who from = {.node = f->shape->edges[edge].from, .stamp = a->stamp, .path = a->path};
+        eyot__buf_text(out, ", from ");
+        eyot__key_print(out, f->graph, &from);
+    }
+    put_stand(out, f->graph, a->version, a->state);
+}
+
+static void put_frontier(eyot_buf *out, const eyot__frontier *f, uint64_t steps)
+{
+    eyot__buf_format(out, "after %llu steps\n", (unsigned long long)steps);
+    for (const eyot__activation *a = f->fired; a; a = a->queue) {
+        eyot__buf_text(out, "  live ");
+        eyot__key_print(out, f->graph, &a->who);
+        put_stand(out, f->graph, a->version, a->state);
+    }
+    for (const eyot__place *p = f->groups; p; p = p->next)
+        for (const eyot__arrival *a = p->waiting; a; a = a->next) put_arrival(out, f, p, a);
+    for (const eyot__arrival *a = f->ends; a; a = a->next) {
+        eyot__who at = {.node = (uint32_t)a->edge, .stamp = a->stamp, .path = a->path};
+        eyot__buf_text(out, "  ended at ");
+        eyot__key_print(out, f->graph, &at);
+        put_stand(out, f->graph, a->version, a->state);
+    }
+}
+
+static eyot_status read_snapshot(eyot__frontier *f, const eyot_graph *g, eyot__reader *in, uint64_t *steps,
+                                 eyot_error *e)
+{
+    eyot__frontier_init(f, g, true, sizeof(eyot__activation), NULL, 0, NULL);
+    eyot__history_release(&f->history, f->history.root);
+    return eyot__entry_get_snapshot(f, in, steps, e);
+}
+
+static eyot_status turn_snapshot(eyot_buf *out, const eyot_graph *g, eyot__reader *in, eyot_error *e)
+{
+    eyot__frontier f;
+    uint64_t steps = 0;
+    eyot_status status = read_snapshot(&f, g, in, &steps, e);
+    if (!status) eyot__entry_put_snapshot(out, &f, steps);
+    eyot__frontier_clear(&f);
+    return status ? status : out->failed;
+}
+
+static eyot_status snapshot(eyot_buf *out, const eyot_graph *g, eyot__reader *in, bool again, eyot_error *e)
+{
+    eyot__frontier f;
+    uint64_t steps = 0;
+    eyot_status status;
+    if (again) { /* reading turns every list round, so it is done twice */
+        eyot_buf turned = EYOT__BUF_INIT;
+        status = turn_snapshot(&turned, g, in, e);
+        eyot__reader second = {turned.data, turned.data + turned.len, false};
+        if (!status) status = turn_snapshot(out, g, &second, e);
+        eyot__buf_clear(&turned);
+        return status;
+    }
+    status = read_snapshot(&f, g, in, &steps, e);
+    if (!status) put_frontier(out, &f, steps);
+    eyot__frontier_clear(&f);
+    return status;
+}
+
+/* ---- records ----------------------------------------------------------------------------------------------------- */
+
+static eyot_status payload(eyot_buf *out, const eyot_graph *g, eyot__record *r, bool again, eyot_error *e)
+{
+    switch (r->kind) {
+    case EYOT_ENTRY_TASK: return task(out, g, &r->payload, again, e);
+    case EYOT_ENTRY_ATTEMPT: return attempt(out, g, &r->payload, again, e);
+    case EYOT_ENTRY_STATUS: return run_status(out, &r->payload, again, e);
+    case EYOT_ENTRY_SNAPSHOT: return snapshot(out, g, &r->payload, again, e);
+    default: return eyot_error_set(e, EYOT_ENOTSUP, "a kind that nothing writes yet");
+    }
+}
+
+eyot_status golden_describe(eyot_buf *out, const eyot_graph *g, eyot_bytes run, const eyot_entry *entry, eyot_error *e)
+{
+    eyot__record r;
+    eyot_status status = eyot__record_open(&r, entry->body, run, entry->seq, e);
+    if (status) return status;
+    eyot__buf_format(out, "%llu %s %.*s: ", (unsigned long long)entry->seq, kinds[r.kind], (int)r.codec.n,
+                     (const char *)r.codec.p);
+    status = payload(out, g, &r, false, e);
+    return status ? status : out->failed;
+}
+
+eyot_status golden_write_again(eyot_buf *out, const eyot_graph *g, eyot_bytes run, const eyot_entry *entry,
+                               eyot_error *e)
+{
+    eyot__record r;
+    char codec[33] = "";
+    eyot_status status = eyot__record_open(&r, entry->body, run, entry->seq, e);
+    if (status) return status;
+    memcpy(codec, r.codec.p, r.codec.n);
+    size_t at = eyot__record_begin(out, r.kind, codec);
+    status = payload(out, g, &r, true, e);
+    eyot__record_end(out, at);
+    if (!status) status = out->failed;
+    if (!status) eyot__record_seal(out->data + at, out->len - at, run, entry->seq);
+    return status;
+}
