@@ -58,46 +58,6 @@ eyot_status eyot_buf_add(eyot_buf *buf, const void *bytes, size_t len)
     return EYOT_OK;
 }
 
-static void add_le(eyot_buf *buf, uint64_t v, size_t width)
-{
-    unsigned char *to = eyot_buf_reserve(buf, width);
-    if (!to) return;
-    for (size_t i = 0; i < width; i++) to[i] = (unsigned char)(v >> (8 * i));
-    buf->len += width;
-}
-
-void eyot__buf_u8(eyot_buf *buf, uint8_t v)
-{
-    add_le(buf, v, 1);
-}
-void eyot__buf_u32(eyot_buf *buf, uint32_t v)
-{
-    add_le(buf, v, 4);
-}
-void eyot__buf_u64(eyot_buf *buf, uint64_t v)
-{
-    add_le(buf, v, 8);
-}
-
-void eyot__buf_varint(eyot_buf *buf, uint64_t v)
-{
-    unsigned char *to = eyot_buf_reserve(buf, 10);
-    size_t n = 0;
-    if (!to) return;
-    while (v >= 0x80) {
-        to[n++] = (unsigned char)(v | 0x80);
-        v >>= 7;
-    }
-    to[n++] = (unsigned char)v;
-    buf->len += n;
-}
-
-void eyot__buf_bytes(eyot_buf *buf, const void *p, size_t n)
-{
-    eyot__buf_varint(buf, n);
-    eyot_buf_add(buf, p, n);
-}
-
 void eyot__buf_text(eyot_buf *buf, const char *text)
 {
     eyot_buf_add(buf, text, strlen(text));

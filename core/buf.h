@@ -3,6 +3,8 @@
 #ifndef EYOT_CORE_BUF_H
 #define EYOT_CORE_BUF_H
 
+#include <string.h>
+
 #include <eyot/copier.h>
 
 struct eyot_buf {
@@ -24,13 +26,60 @@ static inline void eyot__buf_reset(eyot_buf *buf)
     buf->failed = EYOT_OK;
 } /* keeps the memory */
 
+/* eyot_buf_reserve where there is room already, which is nearly always. */
+static inline unsigned char *eyot__buf_room(eyot_buf *buf, size_t len)
+{
+    if (!buf->failed && len < buf->cap - buf->len) return buf->data + buf->len;
+    return (unsigned char *)eyot_buf_reserve(buf, len);
+}
+
 /* All little-endian; a failed buffer ignores them. */
-void eyot__buf_u8(eyot_buf *buf, uint8_t v);
-void eyot__buf_u32(eyot_buf *buf, uint32_t v);
-void eyot__buf_u64(eyot_buf *buf, uint64_t v);
-void eyot__buf_varint(eyot_buf *buf, uint64_t v);             /* LEB128, at most 10 bytes */
-void eyot__buf_bytes(eyot_buf *buf, const void *p, size_t n); /* varint length, then the bytes */
-void eyot__buf_text(eyot_buf *buf, const char *text);         /* the characters alone */
+static inline void eyot__buf_le(eyot_buf *buf, uint64_t v, size_t n)
+{
+    unsigned char *to = eyot__buf_room(buf, n);
+    if (!to) return;
+    for (size_t i = 0; i < n; i++) to[i] = (unsigned char)(v >> (8 * i));
+    buf->len += n;
+}
+static inline void eyot__buf_u8(eyot_buf *buf, uint8_t v)
+{
+    eyot__buf_le(buf, v, 1);
+}
+static inline void eyot__buf_u32(eyot_buf *buf, uint32_t v)
+{
+    eyot__buf_le(buf, v, 4);
+}
+static inline void eyot__buf_u64(eyot_buf *buf, uint64_t v)
+{
+    eyot__buf_le(buf, v, 8);
+}
+
+/* LEB128, at most 10 bytes. */
+static inline void eyot__buf_varint(eyot_buf *buf, uint64_t v)
+{
+    unsigned char *to = eyot__buf_room(buf, 10);
+    size_t n = 0;
+    if (!to) return;
+    for (; v >= 0x80; v >>= 7) to[n++] = (unsigned char)(v | 0x80);
+    to[n++] = (unsigned char)v;
+    buf->len += n;
+}
+
+static inline void eyot__buf_put(eyot_buf *buf, const void *p, size_t n) /* eyot_buf_add */
+{
+    unsigned char *to = eyot__buf_room(buf, n);
+    if (!to) return;
+    if (n) memcpy(to, p, n);
+    buf->len += n;
+}
+
+static inline void eyot__buf_bytes(eyot_buf *buf, const void *p, size_t n) /* varint length, then the bytes */
+{
+    eyot__buf_varint(buf, n);
+    eyot__buf_put(buf, p, n);
+}
+
+void eyot__buf_text(eyot_buf *buf, const char *text); /* the characters alone */
 void eyot__buf_format(eyot_buf *buf, const char *fmt, ...) EYOT_PRINTF(2, 3);
 
 /* An error that says nothing yet, without clearing all of its text: these stand on hot paths. */

@@ -210,7 +210,7 @@ static eyot_status create_stored(eyot_run *r, eyot_error *e)
     if (r->out.n == 0)
         return eyot_error_set(e, EYOT_ELIMIT, "the first state is larger than the store takes (%llu bytes)",
                               (unsigned long long)engine->max_body);
-    eyot_run_row row = {.run = eyot__bytes(r->id, strlen(r->id)),
+    eyot_run_row row = {.run = eyot__bytes(r->id, r->id_len),
                         .graph = eyot__bytes(g->name, strlen(g->name)),
                         .fingerprint = eyot__bytes(g->fingerprint, 64),
                         .owner = eyot__bytes(engine->owner, strlen(engine->owner)),
@@ -249,6 +249,7 @@ static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *
     }
     if (!status && o.run_id) memcpy(r->id, o.run_id, strlen(o.run_id) + 1);
     if (!status && r->stored && !o.run_id && make_id(r->id)) status = eyot_error_set(e, EYOT_EIO, "no random bytes");
+    r->id_len = strlen(r->id);
     if (!status && r->stored) status = create_stored(r, e);
     if (status) {
         eyot__run_free_now(r);
@@ -311,7 +312,7 @@ static eyot_status held_by(const eyot_run *r, const claimed *row, eyot__owner_st
 static eyot_status claim_run(eyot_run *r, claimed *row, eyot_error *e)
 {
     eyot_engine *engine = r->engine;
-    eyot_claim claim = {.run = eyot__bytes(r->id, strlen(r->id)),
+    eyot_claim claim = {.run = eyot__bytes(r->id, r->id_len),
                         .owner = eyot__bytes(engine->owner, strlen(engine->owner)),
                         .lease_ms = engine->lease_ms};
     if (random_bytes(claim.token, sizeof claim.token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
@@ -335,7 +336,7 @@ static eyot_status claim_run(eyot_run *r, claimed *row, eyot_error *e)
 /* The run could not be gone on with: it is left as it was found. */
 static void give_back(const eyot_run *r, const claimed *row, eyot_run_status before)
 {
-    eyot_commit c = {.run = eyot__bytes(r->id, strlen(r->id)),
+    eyot_commit c = {.run = eyot__bytes(r->id, r->id_len),
                      .epoch = row->epoch,
                      .head = row->head,
                      .status = (uint32_t)before,
@@ -347,7 +348,7 @@ static void give_back(const eyot_run *r, const claimed *row, eyot_run_status bef
 static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
 {
     eyot__rebuilt built;
-    eyot_status status = eyot__rebuild(&r->frontier, &built, r->engine->store, eyot__bytes(r->id, strlen(r->id)), e);
+    eyot_status status = eyot__rebuild(&r->frontier, &built, r->engine->store, eyot__bytes(r->id, r->id_len), e);
     if (status) return status;
     r->seq = r->acked = built.seq;
     r->tail_bytes = built.tail_bytes;
@@ -368,7 +369,7 @@ static eyot_status take_up(eyot_run *r, eyot_error *e)
 {
     const eyot_graph *g = r->graph;
     claimed row = {0};
-    eyot_status status = eyot__store_get_run(r->engine->store, eyot__bytes(r->id, strlen(r->id)), see_row, &row, e);
+    eyot_status status = eyot__store_get_run(r->engine->store, eyot__bytes(r->id, r->id_len), see_row, &row, e);
     if (status) return status;
     if (strcmp(row.fingerprint, g->fingerprint) != 0)
         return eyot_error_set(e, EYOT_ECHANGED,
@@ -395,7 +396,8 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
         return eyot_error_set(e, EYOT_EINVAL, "run id \"%.140s\" is none", run_id ? run_id : "(null)");
     eyot_run *r = run_new(engine, g, &o);
     if (!r) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
-    memcpy(r->id, run_id, strlen(run_id) + 1);
+    r->id_len = strlen(run_id);
+    memcpy(r->id, run_id, r->id_len + 1);
     eyot__history_release(&r->frontier.history, r->frontier.history.root); /* rebuild puts the branches */
     status = take_up(r, e);
     if (status) {

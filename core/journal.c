@@ -35,15 +35,15 @@ eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, uint64_t step, c
         out->cap = cap;
     }
     size_t at = out->bytes.len;
-    eyot_buf_add(&out->bytes, key, key_len);
-    eyot_buf_add(&out->bytes, record, len);
+    eyot__buf_put(&out->bytes, key, key_len);
+    eyot__buf_put(&out->bytes, record, len);
     if (out->bytes.failed) {
         eyot_status failed = out->bytes.failed;
         out->bytes.len = at;
         out->bytes.failed = EYOT_OK;
         return failed;
     }
-    eyot__record_seal(out->bytes.data + at + key_len, len, eyot__bytes(r->id, strlen(r->id)), ++r->seq);
+    eyot__record_seal(out->bytes.data + at + key_len, len, eyot__bytes(r->id, r->id_len), ++r->seq);
     out->entries[out->n++] = (eyot_entry){.seq = r->seq,
                                           .step = step,
                                           .kind = kind,
@@ -115,7 +115,7 @@ void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
     }
     /* The end goes with the last entry: whatever comes before it is in this commit or stored already. */
     bool ending = r->phase == EYOT__RUN_ENDING && out->n > 0 && out->entries[out->n - 1].seq == r->seq;
-    *c = (eyot_commit){.run = eyot__bytes(r->id, strlen(r->id)),
+    *c = (eyot_commit){.run = eyot__bytes(r->id, r->id_len),
                        .epoch = r->epoch,
                        .head = r->acked,
                        .entries = out->entries,
@@ -151,21 +151,17 @@ static size_t take_queue(eyot_engine *engine)
     return n;
 }
 
-static void deliver(eyot_engine *engine, size_t n, eyot_status status, const eyot_error *e, const eyot_run *mine)
+/* Run lock held. */
+static void deliver(eyot_run *r, const eyot_commit *c, eyot_status status, const eyot_error *e, bool mine)
 {
-    eyot__journal *j = &engine->journal;
-    for (size_t i = 0; i < n; i++) {
-        eyot_run *r = j->runs[i];
-        const eyot_commit *c = &j->commits[i];
-        eyot_error own = *e;
-        eyot_status result = status ? status : c->result;
-        uint64_t seq = c->head + c->n_entries;
-        pthread_mutex_lock(&r->lock);
-        if (!status && result && result != EYOT_EALREADY)
-            eyot_error_set(&own, result, "run %s: %s", r->id, eyot_status_text(result));
-        out_reset(&r->flying);
-        eyot__run_acked(r, result, seq, &own, r == mine);
-        pthread_mutex_unlock(&r->lock);
+    uint64_t seq = c->head + c->n_entries;
+    out_reset(&r->flying);
+    if (!status && c->result && c->result != EYOT_EALREADY) {
+        eyot_error own;
+        eyot_error_set(&own, c->result, "run %s: %s", r->id, eyot_status_text(c->result));
+        eyot__run_acked(r, c->result, seq, &own, mine);
+    } else {
+        eyot__run_acked(r, status, seq, e, mine);
     }
 }
 
@@ -182,10 +178,45 @@ static bool flush_batch(eyot_engine *engine, const eyot_run *mine)
         eyot__journal_make(j->runs[i], engine->lease_ms, &j->commits[i]);
         pthread_mutex_unlock(&j->runs[i]->lock);
     }
-    eyot_error e = {.status = EYOT_OK};
+    eyot_error e;
+    eyot__error_none(&e);
     eyot_status status = eyot__store_commit(engine->store, j->commits, n, &e);
-    deliver(engine, n, status, &e, more ? NULL : mine);
+    for (size_t i = 0; i < n; i++) {
+        eyot_run *r = j->runs[i];
+        pthread_mutex_lock(&r->lock);
+        deliver(r, &j->commits[i], status, &e, !more && r == mine);
+        pthread_mutex_unlock(&r->lock);
+    }
     pthread_mutex_lock(&j->lock);
+    return true;
+}
+
+bool eyot__journal_commit(eyot_run *r)
+{
+    eyot_engine *engine = r->engine;
+    eyot__journal *j = &engine->journal;
+    if (r->journaled || r->in_flight || r->lost) return false;
+    pthread_mutex_lock(&j->lock);
+    bool free_now = !j->flushing && !j->first;
+    if (free_now) j->flushing = true;
+    pthread_mutex_unlock(&j->lock);
+    if (!free_now) return false;
+    eyot_commit c;
+    eyot_error e;
+    eyot__error_none(&e);
+    eyot__journal_make(r, engine->lease_ms, &c);
+    pthread_mutex_unlock(&r->lock);
+    eyot_status status = eyot__store_commit(engine->store, &c, 1, &e);
+    pthread_mutex_lock(&j->lock);
+    bool more = j->first != NULL; /* then this thread flushes on, and others must go on with the run */
+    pthread_mutex_unlock(&j->lock);
+    pthread_mutex_lock(&r->lock);
+    deliver(r, &c, status, &e, !more);
+    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_lock(&j->lock);
+    while (j->first && flush_batch(engine, r)) {}
+    j->flushing = false;
+    pthread_mutex_unlock(&j->lock);
     return true;
 }
 

@@ -109,7 +109,7 @@ static void print_path(eyot_buf *out, const eyot__path *p)
 void eyot__key_print(eyot_buf *out, const eyot_graph *g, const eyot__who *w)
 {
     size_t start = out->len;
-    eyot_buf_add(out, g->nodes[w->node].id, g->nodes[w->node].id_len);
+    eyot__buf_put(out, g->nodes[w->node].id, g->nodes[w->node].id_len);
     for (uint32_t i = 0; w->stamp && i < w->stamp->n; i++)
         eyot__buf_format(out, i ? ".%llu" : "@%llu", (unsigned long long)w->stamp->c[i]);
     print_path(out, w->path);

@@ -48,7 +48,7 @@ size_t eyot__record_begin(eyot_buf *buf, eyot_entry_kind kind, const char *codec
     eyot__buf_u8(buf, (uint8_t)kind);
     eyot__buf_u32(buf, 0); /* the length, known at the end */
     eyot__buf_u8(buf, (uint8_t)n);
-    eyot_buf_add(buf, codec, n);
+    eyot__buf_put(buf, codec, n);
     return at;
 }
 

@@ -428,13 +428,14 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     }
     eyot__run_settle_end(r);
     bool flush = r->out.n > 0 && r->durability != EYOT_ASYNC && in_place;
+    if (o->taken && o->taken != o->few) free(o->taken);
+    if (flush && eyot__journal_commit(r)) return !refused;
     if (r->out.n > 0) {
         eyot__journal_submit(r);
         if (!flush) eyot__pool_flush_soon(r->engine);
     }
     if (!in_place && may_start(r)) eyot__run_wake(r);
     pthread_mutex_unlock(&r->lock);
-    if (o->taken && o->taken != o->few) free(o->taken);
     if (flush) eyot__journal_flush(r->engine, r);
     return !refused;
 }

@@ -119,6 +119,7 @@ struct eyot_run {
     _Atomic uint32_t pins; /* references that keep it from being freed */
 
     eyot_error error;
+    size_t id_len;
     char id[129]; /* empty until somebody asks, for a run without a store */
     _Alignas(16) char memory[EYOT__RUN_INLINE_TASKS * EYOT__SLAB_ALIGN(sizeof(eyot_task))];
 };
@@ -186,6 +187,9 @@ bool eyot__pool_has(eyot_engine *engine, const char *run_id);
 
 /* core/journal.c */
 void eyot__journal_submit(eyot_run *r); /* run lock held */
+/* Commits what the run has pending at once, if nothing else is pending and nobody else is at it; false: submit it. Run lock
+ * held on entry, and on exit when false. Blocks for the store. */
+bool eyot__journal_commit(eyot_run *r);
 /* Commits what is pending, unless another thread is at it: it will take what came meanwhile. No lock held; blocks for the
  * store. `mine` (may be NULL) is the run that the caller goes on with. */
 void eyot__journal_flush(eyot_engine *engine, const eyot_run *mine);
