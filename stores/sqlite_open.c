@@ -370,34 +370,83 @@ static eyot_status find_file(eyot__sqlite *s, const char *path, uint32_t flags, 
     return r;
 }
 
-static eyot_status read_number(const eyot__sqlite *s, const char *sql, int64_t *out, eyot_error *e)
+/* SQLite reports a lock at once where waiting for it could be a deadlock, as when two connections switch a new file to WAL
+ * mode. Giving up what one has and trying again is none. */
+static bool wait_for_lock(const eyot__sqlite *s, int rc, uint64_t *waited_ms)
 {
-    sqlite3_stmt *st = NULL;
-    bool row = false;
-    eyot_status r = EYOT_OK;
-    if (sqlite3_prepare_v2(s->writer.db, sql, -1, &st, NULL)) r = eyot__sqlite_error(s, s->writer.db, e);
-    if (!r) r = eyot__sqlite_step(s, st, &row, e);
-    if (row) *out = sqlite3_column_int64(st, 0);
-    sqlite3_finalize(st);
+    struct timespec moment = {0, 2000000};
+    if ((rc & 0xff) != SQLITE_BUSY || *waited_ms >= s->busy_timeout_ms) return false;
+    nanosleep(&moment, NULL);
+    *waited_ms += 2;
+    return true;
+}
+
+/* The first column of the first row, as text. */
+static eyot_status ask(const eyot__sqlite *s, const char *sql, char *answer, size_t size, eyot_error *e)
+{
+    sqlite3 *db = s->writer.db;
+    uint64_t waited_ms = 0;
+    int rc;
+    do {
+        sqlite3_stmt *st = NULL;
+        const char *text = NULL;
+        rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+        if (rc == SQLITE_OK) rc = sqlite3_step(st);
+        if (rc == SQLITE_ROW) text = (const char *)sqlite3_column_text(st, 0);
+        snprintf(answer, size, "%s", text ? text : "");
+        sqlite3_finalize(st);
+    } while (wait_for_lock(s, rc, &waited_ms));
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? EYOT_OK : eyot__sqlite_error(s, db, e);
+}
+
+static eyot_status ask_number(const eyot__sqlite *s, const char *sql, int64_t *out, eyot_error *e)
+{
+    char answer[32];
+    eyot_status r = ask(s, sql, answer, sizeof answer, e);
+    if (!r) *out = strtoll(answer, NULL, 10);
+    return r;
+}
+
+typedef struct format {
+    int64_t application, version, tables;
+} format;
+
+/* In one transaction: another process may be creating it. */
+static eyot_status read_format(const eyot__sqlite *s, format *f, eyot_error *e)
+{
+    sqlite3 *db = s->writer.db;
+    bool outside = sqlite3_get_autocommit(db) != 0;
+    eyot_status r = outside ? execute(s, db, "BEGIN", e) : EYOT_OK;
+    if (!r) r = ask_number(s, "PRAGMA application_id", &f->application, e);
+    if (!r) r = ask_number(s, "PRAGMA user_version", &f->version, e);
+    if (!r) r = ask_number(s, "SELECT count(*) FROM sqlite_schema", &f->tables, e);
+    if (outside && !sqlite3_get_autocommit(db)) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return r;
 }
 
 /* *fresh: there is nothing in it yet. */
 static eyot_status check_format(const eyot__sqlite *s, bool *fresh, eyot_error *e)
 {
-    int64_t application = 0, format = 0, tables = 0;
-    eyot_status r = read_number(s, "PRAGMA application_id", &application, e);
-    if (!r) r = read_number(s, "PRAGMA user_version", &format, e);
-    if (!r) r = read_number(s, "SELECT count(*) FROM sqlite_schema", &tables, e);
-    if (r) return r;
-    *fresh = application == 0 && format == 0 && tables == 0;
-    if (*fresh) return EYOT_OK;
-    if (application != EYOT__SQLITE_APPLICATION)
+    format f = {0, 0, 0};
+    eyot_status r = read_format(s, &f, e);
+    *fresh = !r && f.application == 0 && f.version == 0 && f.tables == 0;
+    if (r || *fresh) return r;
+    if (f.application != EYOT__SQLITE_APPLICATION)
         return eyot_error_set(e, EYOT_ECORRUPT, "%s is an SQLite database but no store of eyot", s->shown);
-    if (format > EYOT__SQLITE_FORMAT)
-        return eyot_error_set(e, EYOT_EFORMAT, "%s has format %" PRId64 ", this eyot knows %d", s->shown, format,
+    if (f.version > EYOT__SQLITE_FORMAT)
+        return eyot_error_set(e, EYOT_EFORMAT, "%s has format %" PRId64 ", this eyot knows %d", s->shown, f.version,
                               EYOT__SQLITE_FORMAT);
     return EYOT_OK;
+}
+
+/* Everything here counts on it: what else the file is, it must be in WAL mode. */
+static eyot_status set_wal(const eyot__sqlite *s, eyot_error *e)
+{
+    char mode[16];
+    eyot_status r = ask(s, "PRAGMA journal_mode=WAL", mode, sizeof mode, e);
+    if (!r && strcmp(mode, "wal") != 0)
+        r = eyot_error_set(e, EYOT_EIO, "%s: its file system does not do for a WAL", s->shown);
+    return r;
 }
 
 /* Two processes may create the same file at once: who comes second finds it made. */
@@ -411,7 +460,8 @@ static eyot_status create_schema(const eyot__sqlite *s, eyot_error *e)
         eyot_status r = execute(s, db, text, e);
         if (r) return r;
     }
-    eyot_status r = execute(s, db, "PRAGMA journal_mode=WAL; BEGIN IMMEDIATE", e);
+    eyot_status r = set_wal(s, e);
+    if (!r) r = execute(s, db, "BEGIN IMMEDIATE", e);
     if (r) return r;
     r = check_format(s, &fresh, e);
     if (!r && fresh) {
@@ -437,11 +487,11 @@ static eyot_status open_writer(eyot__sqlite *s, uint32_t flags, eyot_error *e)
     if (!r && fresh && (flags & EYOT_OPEN_EXISTING))
         r = eyot_error_set(e, EYOT_ENOTFOUND, "%s is empty: there is no store in it", s->shown);
     if (!r && fresh) r = create_schema(s, e);
-    if (!r && !read_only) r = execute(s, w->db, "PRAGMA journal_mode=WAL", e);
+    if (!r && !read_only) r = set_wal(s, e);
     if (!r) r = execute(s, w->db, "PRAGMA wal_autocheckpoint=0", e);
     if (!r) r = prepare_all(s, w, e);
     if (r) return r;
-    r = read_number(s, "PRAGMA page_size", &s->real_page_size, e);
+    r = ask_number(s, "PRAGMA page_size", &s->real_page_size, e);
     if (r) return r;
     sqlite3_wal_hook(w->db, on_wal, s);
     s->checkpoint_at = CHECKPOINT_PAGES;
