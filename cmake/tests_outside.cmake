@@ -47,3 +47,4 @@ add_test(NAME embed_without_sqlite
             ${compilers} -DEYOT_SOURCE=${PROJECT_SOURCE_DIR} -DCMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER}
             -DEYOT_SQLITE=OFF)
 set_tests_properties(embed_symbols embed_add_subdirectory embed_without_sqlite ${embed_installed} PROPERTIES LABELS embed TIMEOUT 300)
+include(cmake/tests_docs.cmake)

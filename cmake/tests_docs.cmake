@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# The pages: what they name is there, their C compiles, and README.md's example does what README.md shows.
+
+set(docs ${PROJECT_SOURCE_DIR}/test/docs)
+file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
+add_test(NAME docs_pages COMMAND ${docs}/pages.sh ${PROJECT_SOURCE_DIR})
+add_test(NAME docs_compile
+    COMMAND ${docs}/compile.sh ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/docs/compile ${CMAKE_C_COMPILER} ${pages})
+set_tests_properties(docs_pages docs_compile PROPERTIES LABELS docs TIMEOUT 120)
+if(EYOT_INSTALL AND EYOT_HAVE_SQLITE)
+    add_test(NAME docs_readme
+        COMMAND ${docs}/readme.sh ${stage} ${PROJECT_BINARY_DIR}/docs/readme ${CMAKE_C_COMPILER} ${PROJECT_SOURCE_DIR}/README.md)
+    set_tests_properties(docs_readme PROPERTIES LABELS docs TIMEOUT 120 FIXTURES_REQUIRED stage)
+endif()

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What the blocks of docs/guide.md take for granted. */
+typedef struct my_state {
+    bool renamed;
+} my_state;
+bool pay(const char *run_id, const char *key);
+void hand_to_event_loop(void *loop, eyot_task *task);
+eyot_status charge(eyot_task *task, void *user);
+eyot_status pack(eyot_task *task, void *user);
+eyot_status ship(eyot_task *task, void *user);
+eyot_status count(eyot_task *task, void *user);
+eyot_status check(eyot_task *task, void *user);
+eyot_status report(eyot_task *task, void *user);
