@@ -2,8 +2,10 @@
 /* For writers of a copier: how the engine copies, stores and changes states of a type it knows nothing about.
  * A copier is a const table. Copy copiers/bytes.c, fill the table, add one line to test/copier_suite.c.
  *
- * States and updates have the same type. The engine never looks inside. Several threads may read one state at once
- * (copy, encode, equal, hash, measure); a state that is changed (apply, drop_local) is held by nobody else. */
+ * States and updates have the same type. The engine never looks inside. Several threads may read one state at once (copy,
+ * encode, equal, hash, measure, conflict, diff, has_local, print); a state that is changed (apply, drop_local) is held by
+ * nobody else. In joins and snapshots slots are called with a lock of the run held: they must not call runs, tasks or
+ * engines, nor wait for somebody who does. */
 #ifndef EYOT_COPIER_H
 #define EYOT_COPIER_H
 

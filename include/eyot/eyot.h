@@ -104,7 +104,7 @@ typedef struct eyot_copier eyot_copier; /* how states are handled: copier.h, cop
 /* A node. Reads its state with eyot_task_state, gives an update and if it wants a route, and returns EYOT_OK, or an error
  * (eyot_task_fail makes one with a text), or EYOT_PENDING to be completed later by eyot_task_complete.
  * Runs on any thread of the engine, or on one that waits for the run; no lock is held; it may call anything here, also
- * start and wait for other runs on the same engine, but not free its own run or engine. */
+ * start and wait for other runs on the same engine, but not wait for or free its own run, nor free its engine. */
 typedef eyot_status (*eyot_node_fn)(eyot_task *task, void *user);
 
 /* A condition of an edge: sets *taken from the branch's new state. Pure: the same state must always give the same
@@ -187,7 +187,8 @@ EYOT_API eyot_status eyot_graph_draw(const eyot_graph *g, eyot_graph_format form
 
 /* Fills order[0 … node_count) with node numbers so that every edge goes forward; of several the one added first comes
  * first. With `levels` (may be NULL), levels[i] is the longest way from a node without in-edges to node i.
- * EGRAPH: the graph has a cycle; the text names its path: "cycle: draft -> check -> draft". EINVAL: not frozen. */
+ * EGRAPH: the graph has a cycle; the text names its path: "cycle: draft -> check -> draft". EINVAL: not frozen, or `order`
+ * is NULL. ENOMEM. */
 EYOT_API eyot_status eyot_graph_topological_order(const eyot_graph *g, uint32_t *order, uint32_t *levels,
                                                   eyot_error *e);
 
@@ -203,7 +204,8 @@ typedef struct eyot_engine_options {
     uint32_t lease_ms; /* how long a run stays ours without a sign of life. 0: 30,000; at least 2,000 */
 } eyot_engine_options;
 
-/* Starts an engine. ENOMEM, EINVAL, EIO (no thread could be started). */
+/* Starts an engine. ENOMEM, EINVAL, EIO (no thread could be started), and what the store says, which is asked for its class
+ * and limits: blocks for it. `options` may be NULL. The engine's threads block all signals. */
 EYOT_API eyot_status eyot_engine_new(eyot_engine **out, const eyot_engine_options *options, eyot_error *e);
 
 /* Cancels the runs that still run, waits for their running tasks, and frees the engine. Runs stay readable until they
@@ -250,23 +252,27 @@ typedef enum eyot_run_flag {
     EYOT_RUN_CHECK_INPUTS = 1 /* debugging: copies every state eagerly and fails a task that changed its input */
 } eyot_run_flag;
 
-/* Starts a run of a frozen graph and returns at once. `state_take` is the first state, made for the graph's copier;
- * NULL is refused with EINVAL. The graph is borrowed until the run is freed. With a store the run exists in it when the
- * call returns. EEXIST: the store has a run with this id. EINVAL, ENOMEM, EIO, and what the store says. */
+/* Starts a run of a frozen graph and returns at once; with a store, when the run exists in it, for which it blocks.
+ * `state_take` is the first state, made for the graph's copier; NULL is refused with EINVAL; without a graph nobody knows
+ * how to free it. The graph is borrowed until the run is freed; `options` may be NULL. EEXIST: the store has a run with
+ * this id. ELIMIT: the first state is larger than the store takes. EFORKED, EINVAL, ENOMEM, EIO, and what the store says. */
 EYOT_API eyot_status eyot_run_start(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
                                     const eyot_run_options *options, eyot_error *e);
 
-/* Goes on with a stored run from its latest checkpoint and returns at once; no committed task runs again. run_id in
+/* Goes on with a stored run from its latest checkpoint; no committed task runs again. Blocks until that is read. run_id in
  * `options` is not used. A run that is done is only loaded. ENOTFOUND; EBUSY: a live process holds it; ECHANGED: made
- * with another graph; ECORRUPT; EINVAL: the engine has no store; ENOMEM; and what the store says. */
+ * with another graph or copier; ECORRUPT; EFORMAT: written by a newer version; ECONFLICT: it has failed with a conflict,
+ * which its log leads to again; EFORKED; EINVAL: the engine has no store; ENOMEM, EIO; and what the store says. */
 EYOT_API eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const char *run_id,
                                      const eyot_run_options *options, eyot_error *e);
 
 /* Waits for the end of the run; the calling thread runs its tasks meanwhile. Returns EYOT_OK when it is done, otherwise
- * the run's own error (also in `e`). May be called by any number of threads, any number of times. */
+ * the run's own error (also in `e`). May be called by any number of threads, any number of times, but not from a task of
+ * the same run. */
 EYOT_API eyot_status eyot_run_wait(eyot_run *run, eyot_error *e);
 
-/* eyot_run_start and eyot_run_wait in one call. *out is set whenever the run could be started, also when it failed. */
+/* eyot_run_start and eyot_run_wait in one call, with the statuses of both. *out is set whenever the run could be started,
+ * also when it failed. */
 EYOT_API eyot_status eyot_run_sync(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
                                    const eyot_run_options *options, eyot_error *e);
 
@@ -276,13 +282,15 @@ EYOT_API void eyot_run_cancel(eyot_run *run);
 
 EYOT_API const char *eyot_run_id(const eyot_run *run); /* borrowed until the run is freed */
 EYOT_API eyot_run_status eyot_run_status_of(const eyot_run *run);
-EYOT_API uint64_t eyot_run_steps(const eyot_run *run); /* tasks whose commit has been made, of all lives of the run */
+/* Tasks that have done well, in all lives of the run. The store may not have acknowledged the last ones yet. */
+EYOT_API uint64_t eyot_run_steps(const eyot_run *run);
 
 /* The state of a run that is done: the join of all its branch ends. NULL before that and for a run that did not end
  * well. Borrowed until the run is freed; shared, read only. */
 EYOT_API const void *eyot_run_state(const eyot_run *run);
 
-/* Frees a run. One that still runs is cancelled first, and the call waits for its running tasks. */
+/* Frees a run. One that still runs is cancelled first, and the call waits for its running tasks and its last commit, but
+ * not for pending tasks. Not from a task of this run. */
 EYOT_API void eyot_run_free(eyot_run *run);
 
 /* ---- tasks: what a node function calls ------------------------------------------------------------------------- */
@@ -291,21 +299,26 @@ EYOT_API void eyot_run_free(eyot_run *run);
  * outlives it is made by the copier. */
 EYOT_API const void *eyot_task_state(const eyot_task *task);
 
-/* Gives the task's update, of the state's own type. Once per attempt: EINVAL for a second one. */
+/* Gives the task's update, of the state's own type. Once per attempt: EINVAL for a second one, for NULL, and after
+ * eyot_task_edit. */
 EYOT_API eyot_status eyot_task_update(eyot_task *task, void *update_take);
 /* Takes back the update given so far, to be changed and given again; NULL when there is none. Caller owns it. */
 EYOT_API void *eyot_task_update_withdraw(eyot_task *task);
 /* A private copy of the state to change in place; the update is derived from it when the task ends. Borrowed until then.
- * NULL: the copier has no `diff`, or no memory; the task fails with that error if it returns EYOT_OK all the same. */
+ * NULL: the copier has no `diff`, an update was given, or no memory; the task fails with that error if it returns EYOT_OK
+ * all the same. */
 EYOT_API void *eyot_task_edit(eyot_task *task);
 
-/* Names an out-edge to take; may be called for several. Conditions and otherwise are then not consulted. The edge is
- * checked when the task ends: one that the graph does not declare fails it. ENOMEM. */
+/* Names an out-edge to take; may be called for several. Conditions, plain edges and otherwise are then not consulted. The
+ * edge is checked when the task ends: one that the graph does not declare, or that carries items, fails it with ENOROUTE.
+ * ENOMEM. */
 EYOT_API eyot_status eyot_task_route(eyot_task *task, const char *to);
-/* Ends the branch here although the node has out-edges. Not together with eyot_task_route or eyot_task_send. */
+/* Ends the branch here although the node has out-edges. Together with eyot_task_route or eyot_task_send it fails the task
+ * with EINVAL when it ends. Returns EYOT_OK. */
 EYOT_API eyot_status eyot_task_end(eyot_task *task);
 /* Starts one branch at `to` over an edge made by eyot_graph_edge_each; the item, an update, is the branch's first one.
- * Branches are numbered in the order of the calls. ENOMEM. */
+ * Branches are numbered per edge in the order of the calls. A wrong edge fails the task with ENOROUTE when it ends.
+ * ENOMEM; EINVAL: no item. */
 EYOT_API eyot_status eyot_task_send(eyot_task *task, const char *to, void *item_take);
 
 /* Sets the text of the task's error and returns EYOT_EFAILED for the node to return. */
@@ -315,8 +328,9 @@ EYOT_API eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...) EYOT_
 EYOT_API bool eyot_task_cancelled(const eyot_task *task);
 
 /* Completes a task whose node returned, or is about to return, EYOT_PENDING: exactly once, from any thread, after the
- * update and route were given. `status` is what the node would have returned. The task must not be touched afterwards.
- * Its successors run on other threads. Returns ECANCELED when the result was no longer wanted and has been dropped. */
+ * update and route were given. `status` is what the node would have returned; EYOT_PENDING fails the task with EINVAL.
+ * The task must not be touched afterwards. Its successors run on other threads. Never blocks for the store. Returns
+ * ECANCELED when the result was no longer wanted and has been dropped. Needed also after the run was cancelled or freed. */
 EYOT_API eyot_status eyot_task_complete(eyot_task *task, eyot_status status);
 
 /* Who this is. Strings are borrowed until the task ends. The key is the same in every life of the run and for every
@@ -324,7 +338,7 @@ EYOT_API eyot_status eyot_task_complete(eyot_task *task, eyot_status status);
 EYOT_API const char *eyot_task_key(eyot_task *task);
 EYOT_API const char *eyot_task_node(const eyot_task *task);
 EYOT_API const char *eyot_task_run_id(const eyot_task *task);
-EYOT_API uint32_t eyot_task_attempt(const eyot_task *task); /* from 1 */
+EYOT_API uint32_t eyot_task_attempt(const eyot_task *task); /* from 1 in every life of the run; nothing retries yet */
 EYOT_API eyot_engine *eyot_task_engine(const eyot_task *task);
 
 /* ---- option structs -------------------------------------------------------------------------------------------- */

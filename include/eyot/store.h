@@ -204,13 +204,13 @@ EYOT_API void eyot_store_close(eyot_store *store);
 /* The table and pointer behind a store, for tools that walk it; borrowed until it is closed. */
 EYOT_API const eyot_store_ops *eyot_store_table(const eyot_store *store, void **self);
 
-/* Class, reasons, versions. May block. */
+/* Class, reasons, versions, limits. EFORKED, and what the store says. May block. */
 EYOT_API eyot_status eyot_store_inform(eyot_store *store, eyot_store_info *out, eyot_error *e);
 
 /* The latest checkpoint of a run: where it stands, read from the store alone without running any node. */
 typedef struct eyot_checkpoint eyot_checkpoint;
-/* ENOTFOUND, ECORRUPT, ECHANGED (the run belongs to another graph), ENOMEM, and what the store says. May block. The graph
- * is borrowed until the checkpoint is freed. */
+/* ENOTFOUND, ECORRUPT, EFORMAT, ECHANGED (the run belongs to another graph or copier), ECONFLICT (its branches cannot be
+ * joined), EINVAL, ENOMEM, and what the store says. May block. The graph is borrowed until the checkpoint is freed. */
 EYOT_API eyot_status eyot_store_load_latest_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,
                                                        const char *run_id, eyot_error *e);
 EYOT_API void eyot_checkpoint_free(eyot_checkpoint *c);

@@ -14,8 +14,9 @@ typedef enum eyot_open_flag {
 } eyot_open_flag;
 
 /* Opens a store: "memory:", "run.db" or "sqlite:run.db?sync=normal" (docs/stores.md lists every setting). A plain path is
- * SQLite. An unknown scheme or parameter is EINVAL, a backend this build lacks ENOTSUP, both naming it; what is there but
- * is no store, or of a newer format, ECORRUPT or EFORMAT; EIO; ENOMEM. Passwords never appear in an error. May block. */
+ * SQLite. An unknown scheme or parameter is EINVAL, a backend this build lacks ENOTSUP, both naming it, and so is a store
+ * that promises less than min_class or lies on a network file system; what is there but is no store, or of a newer
+ * format, ECORRUPT or EFORMAT; ENOTFOUND with EYOT_OPEN_EXISTING; EIO; ENOMEM. Passwords never appear in an error. May block. */
 EYOT_API eyot_status eyot_store_open(eyot_store **out, const char *url, eyot_error *e);
 EYOT_API eyot_status eyot_store_open_with(eyot_store **out, const char *url, uint32_t flags, eyot_error *e);
 
