@@ -381,19 +381,28 @@ static bool wait_for_lock(const eyot__sqlite *s, int rc, uint64_t *waited_ms)
     return true;
 }
 
-/* The first column of the first row, as text. */
-static eyot_status ask(const eyot__sqlite *s, const char *sql, char *answer, size_t size, eyot_error *e)
+/* The first column of the first row, as a number and as text; asking for it takes no memory. */
+typedef struct answer {
+    int64_t number;
+    char text[16];
+} answer;
+
+static eyot_status ask(const eyot__sqlite *s, const char *sql, answer *a, eyot_error *e)
 {
     sqlite3 *db = s->writer.db;
     uint64_t waited_ms = 0;
     int rc;
+    memset(a, 0, sizeof *a);
     do {
         sqlite3_stmt *st = NULL;
-        const char *text = NULL;
         rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
         if (rc == SQLITE_OK) rc = sqlite3_step(st);
-        if (rc == SQLITE_ROW) text = (const char *)sqlite3_column_text(st, 0);
-        snprintf(answer, size, "%s", text ? text : "");
+        if (rc == SQLITE_ROW) {
+            bool number = sqlite3_column_type(st, 0) == SQLITE_INTEGER;
+            eyot_bytes b = number ? eyot__bytes(NULL, 0) : eyot__sqlite_column(st, 0);
+            a->number = number ? sqlite3_column_int64(st, 0) : 0;
+            if (b.n < sizeof a->text) memcpy(a->text, b.n ? b.p : "", b.n);
+        }
         sqlite3_finalize(st);
     } while (wait_for_lock(s, rc, &waited_ms));
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? EYOT_OK : eyot__sqlite_error(s, db, e);
@@ -401,9 +410,9 @@ static eyot_status ask(const eyot__sqlite *s, const char *sql, char *answer, siz
 
 static eyot_status ask_number(const eyot__sqlite *s, const char *sql, int64_t *out, eyot_error *e)
 {
-    char answer[32];
-    eyot_status r = ask(s, sql, answer, sizeof answer, e);
-    if (!r) *out = strtoll(answer, NULL, 10);
+    answer a;
+    eyot_status r = ask(s, sql, &a, e);
+    if (!r) *out = a.number;
     return r;
 }
 
@@ -411,7 +420,8 @@ typedef struct format {
     int64_t application, version, tables;
 } format;
 
-/* In one transaction: another process may be creating it. */
+/* In one transaction, because another process may be creating it. A failure ends the opening, and with the connection
+ * whatever was begun. */
 static eyot_status read_format(const eyot__sqlite *s, format *f, eyot_error *e)
 {
     sqlite3 *db = s->writer.db;
@@ -420,8 +430,8 @@ static eyot_status read_format(const eyot__sqlite *s, format *f, eyot_error *e)
     if (!r) r = ask_number(s, "PRAGMA application_id", &f->application, e);
     if (!r) r = ask_number(s, "PRAGMA user_version", &f->version, e);
     if (!r) r = ask_number(s, "SELECT count(*) FROM sqlite_schema", &f->tables, e);
-    if (outside && !sqlite3_get_autocommit(db)) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    return r;
+    if (r || !outside) return r;
+    return execute(s, db, "COMMIT", e);
 }
 
 /* *fresh: there is nothing in it yet. */
@@ -442,9 +452,9 @@ static eyot_status check_format(const eyot__sqlite *s, bool *fresh, eyot_error *
 /* Everything here counts on it: what else the file is, it must be in WAL mode. */
 static eyot_status set_wal(const eyot__sqlite *s, eyot_error *e)
 {
-    char mode[16];
-    eyot_status r = ask(s, "PRAGMA journal_mode=WAL", mode, sizeof mode, e);
-    if (!r && strcmp(mode, "wal") != 0)
+    answer mode;
+    eyot_status r = ask(s, "PRAGMA journal_mode=WAL", &mode, e);
+    if (!r && strcmp(mode.text, "wal") != 0)
         r = eyot_error_set(e, EYOT_EIO, "%s: its file system does not do for a WAL", s->shown);
     return r;
 }
@@ -471,7 +481,6 @@ static eyot_status create_schema(const eyot__sqlite *s, eyot_error *e)
         if (!r) r = execute(s, db, text, e);
     }
     if (!r) r = execute(s, db, "COMMIT", e);
-    if (r && !sqlite3_get_autocommit(db)) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return r;
 }
 
