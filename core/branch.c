@@ -551,29 +551,19 @@ static eyot_status end_branch(eyot__frontier *f, eyot__activation *a)
     return EYOT_OK;
 }
 
-/* The branch of a for one taken edge: a share of its version and state, or for the last edge they themselves. */
-static eyot_status share(eyot__frontier *f, eyot__activation *a, bool last, void *item_take, int64_t index,
-                         eyot__arrival *out, eyot_error *e)
+/* The item is the branch's first update. On failure the branch is gone. */
+static eyot_status apply_item(eyot__frontier *f, eyot__activation *a, void *item_take, int64_t index,
+                              eyot__arrival *branch, eyot_error *e)
 {
     eyot__history *h = &f->history;
-    out->version = a->version;
-    out->state = a->state;
-    if (last) {
-        a->version = NULL;
-        a->state = NULL;
-    } else {
-        eyot__history_hold(h, out->version, out->state);
-        eyot__state_ref(out->state);
-    }
-    if (!item_take) return EYOT_OK;
-    eyot_status status = eyot__state_update(&out->state, item_take, h, e);
+    eyot_status status = eyot__state_update(&branch->state, item_take, h, e);
     if (status)
         h->copier->free(item_take, h->user);
-    else if ((status = eyot__history_extend(h, &out->version, item_take, &a->who, index)) != EYOT_OK)
+    else if ((status = eyot__history_extend(h, &branch->version, item_take, &a->who, index)) != EYOT_OK)
         no_memory(e);
     if (!status) return EYOT_OK;
-    eyot__history_release(h, out->version);
-    eyot__state_unref(out->state, h);
+    eyot__history_release(h, branch->version);
+    eyot__state_unref(branch->state, h);
     return status;
 }
 
@@ -602,20 +592,32 @@ static void free_items(eyot__frontier *f, const eyot__taken *taken, size_t from,
 static eyot_status go_along(eyot__frontier *f, eyot__activation *a, const eyot__taken *taken, size_t n, eyot_error *e)
 {
     const uint32_t *out = f->shape->nodes[a->who.node].out;
-    uint64_t index = 0;
-    for (size_t i = 0; i < n; i++) {
+    eyot__arrival to = {.version = a->version, .state = a->state, .stamp = a->who.stamp, .path = a->who.path};
+    eyot__version *v = a->version;
+    eyot__state *state = a->state;
+    eyot_status status = EYOT_OK;
+    size_t i = 0;
+    a->version = NULL;
+    a->state = NULL;
+    eyot__history_share(&f->history, v, state, (uint32_t)(n - 1));
+    for (; i < n && !status; i++) {
         uint32_t number = taken ? taken[i].edge : out[i];
         void *item = taken ? taken[i].item : NULL;
         const eyot__tedge *edge = &f->shape->edges[number];
-        index = taken && i > 0 && taken[i - 1].edge == number ? index + 1 : 0;
-        eyot__arrival to = {.stamp = a->who.stamp, .path = a->who.path, .edge = edge->in_index, .index = index};
-        eyot_status status = share(f, a, i + 1 == n, item, (int64_t)index, &to, e);
+        to.version = v;
+        to.state = state;
+        to.edge = edge->in_index;
+        to.index = taken && i > 0 && taken[i - 1].edge == number ? to.index + 1 : 0;
+        if (item) status = apply_item(f, a, item, (int64_t)to.index, &to, e);
         if (!status && arrive(f, number, edge->to, item != NULL, &to)) status = no_memory(e);
-        if (!status) continue;
-        free_items(f, taken, i + 1, n);
-        return status;
     }
-    return EYOT_OK;
+    if (!status) return EYOT_OK;
+    free_items(f, taken, i, n);
+    for (; i < n; i++) { /* the branches that did not set out */
+        eyot__history_release(&f->history, v);
+        eyot__state_unref(state, &f->history);
+    }
+    return status;
 }
 
 /* The branch is alone and goes one plain way: it moves without being looked for by anyone. */

@@ -424,8 +424,8 @@ static eyot_status get_tasks(const restored *s, eyot__frontier *f, eyot__reader 
     size_t n = eyot__read_count(in, 2);
     for (size_t i = 0; i < n; i++) {
         eyot__who who;
-        eyot__version *v;
-        eyot__state *state;
+        eyot__version *v = NULL;
+        eyot__state *state = NULL;
         eyot_status status = eyot__who_decode(&who, in, f->graph, e);
         if (status) return status;
         status = stand(s, f, in, &v, &state, e);

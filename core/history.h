@@ -76,6 +76,8 @@ void eyot__history_clear(eyot__history *h);
 
 /* A second branch stands where the first does. */
 void eyot__history_hold(eyot__history *h, eyot__version *v, eyot__state *state);
+/* The same for `n` more branches at once, each with a reference to the state. */
+void eyot__history_share(eyot__history *h, eyot__version *v, eyot__state *state, uint32_t n);
 void eyot__history_release(eyot__history *h, eyot__version *v);
 
 /* The branch at *v goes on by one update; takes the update. *v is where it then stands. ENOMEM: *v is as it was. */
