@@ -562,15 +562,6 @@ eyot_status eyot__map_put(eyot__word *map, const char *key, size_t len, eyot__wo
 
 /* ---- for decoders ---------------------------------------------------------------------------------------------- */
 
-eyot__word eyot__seq_from(eyot__arena *a, uint16_t bits, const eyot__word *words, uint32_t n)
-{
-    eyot__seq *s = seq_new(a, bits, n);
-    if (!s) return 0;
-    s->count = n;
-    memcpy(s->w, words, n * sizeof *words);
-    return (eyot__word)s;
-}
-
 eyot_status eyot__big_from(eyot__word *out, uint16_t bits, const eyot__word *chunks, uint32_t n,
                            const eyot__text **duplicate)
 {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A value to JSON text, without recursion. Bytes are written straight into the buffer; `at` runs ahead of its length. */
-#include "copiers/json.h"
-
+/* A value to JSON text, without recursion. Functions that print write at `to`, where there is room for at least ROOM
+ * bytes, straight into the buffer; they return their end with as much room again, NULL after a failure. */
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
+#include "copiers/json.h"
 #include "copiers/number.h"
 #include "core/buf.h"
+
+#define ROOM 64u /* for a number, a literal and what is around it */
 
 typedef struct level {
     eyot__cursor c;
@@ -16,31 +18,32 @@ typedef struct level {
 
 typedef struct printer {
     eyot_buf *buf;
-    char *at, *end;
+    char *end;
     size_t begin; /* of the text in the buffer */
     eyot_status status;
+    bool tight; /* the room asked for is more than the buffer may give, which may still be enough */
     uint32_t depth;
     level levels[EYOT_VALUE_MAX_DEPTH];
 } printer;
 
-/* Room for n more bytes; false: the printer has failed. */
-static bool room_slow(printer *s, size_t n)
+static char *room_slow(printer *s, char *to, size_t n)
 {
     eyot_buf *b = s->buf;
-    if (s->at) eyot_buf_advance(b, (size_t)((unsigned char *)s->at - (b->data + b->len)));
-    if (b->len - s->begin > EYOT_JSON_MAX_BYTES)
+    if (to) eyot_buf_advance(b, (size_t)((unsigned char *)to - (b->data + b->len)));
+    s->tight = b->max && n + ROOM > b->max - b->len;
+    if (s->tight || b->len - s->begin > EYOT_JSON_MAX_BYTES)
         s->status = EYOT_ELIMIT;
-    else if (!eyot_buf_reserve(b, n))
+    else if (!eyot_buf_reserve(b, n + ROOM))
         s->status = b->failed;
-    if (s->status) return false;
-    s->at = (char *)b->data + b->len;
-    s->end = (char *)b->data + b->cap;
-    return true;
+    if (s->status) return NULL;
+    s->end = (char *)b->data + (b->max && b->cap > b->max ? b->max : b->cap);
+    return (char *)b->data + b->len;
 }
 
-static inline bool room(printer *s, size_t n)
+/* Room for n bytes and ROOM more. */
+static inline char *room(printer *s, char *to, size_t n)
 {
-    return (size_t)(s->end - s->at) >= n || room_slow(s, n);
+    return (size_t)(s->end - to) >= n + ROOM ? to : room_slow(s, to, n);
 }
 
 /* ---- strings --------------------------------------------------------------------------------------------------- */
@@ -79,175 +82,196 @@ static char *put_escape(char *to, unsigned char c)
 }
 
 /* The bytes of a string with what must be escaped. */
-static bool print_escaped(printer *s, const char *p, size_t len)
+static char *print_escaped(printer *s, char *to, const char *p, size_t len)
 {
     const char *end = p + len;
     while (p < end) {
         const char *stop = skip_plain(p, end);
         size_t n = (size_t)(stop - p);
-        if (!room(s, n + 8)) return false;
-        memcpy(s->at, p, n);
-        s->at += n;
+        to = room(s, to, n);
+        if (!to) return NULL;
+        memcpy(to, p, n);
+        to += n;
         p = stop;
-        if (p < end) s->at = put_escape(s->at, (unsigned char)*p++);
+        if (p < end) to = put_escape(to, (unsigned char)*p++);
     }
-    return true;
+    return room(s, to, 0);
 }
 
-/* A string in quotes, after `dollar` ($ or nothing). */
-static bool print_text(printer *s, const eyot__text *t, bool dollar)
+/* A string in quotes, after `dollar` ($ or nothing). Short plain ones are copied by words of 8 bytes, of which nodes
+ * are made. */
+static inline char *print_text(printer *s, char *to, const eyot__text *t, bool dollar)
 {
-    if (!room(s, (size_t)t->len + 8)) return false;
-    *s->at++ = '"';
-    if (dollar) *s->at++ = '$';
-    if (t->node.bits & EYOT__PLAIN) {
-        memcpy(s->at, t->bytes, t->len);
-        s->at += t->len;
-    } else if (!print_escaped(s, t->bytes, t->len) || !room(s, 8)) {
-        return false;
+    size_t len = t->len;
+    const char *bytes = t->bytes;
+    to = room(s, to, len + 8);
+    if (!to) return NULL;
+    *to++ = '"';
+    if (dollar) *to++ = '$';
+    if (!(t->node.bits & EYOT__PLAIN)) {
+        to = print_escaped(s, to, bytes, len);
+        if (!to) return NULL;
+    } else if (len <= 32) {
+        for (size_t i = 0; i < len; i += 8) memcpy(to + i, bytes + i, 8);
+        to += len;
+    } else {
+        memcpy(to, bytes, len);
+        to += len;
     }
-    *s->at++ = '"';
-    return true;
+    *to++ = '"';
+    return to;
 }
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 
-static bool print_literal(printer *s, const char *text, size_t len)
+static char *not_finite(printer *s)
 {
-    if (!room(s, 8)) return false;
-    memcpy(s->at, text, len);
-    s->at += len;
-    return true;
+    s->status = EYOT_EINVAL;
+    return NULL;
 }
 
-static bool print_number(printer *s, eyot__word w)
+static char *print_number(printer *s, char *to, eyot__word w)
 {
     eyot__num n = eyot__num_of(w);
-    if (!room(s, EYOT__NUMBER_MAX)) return false;
-    if (n.kind == EYOT_VALUE_INT) {
-        s->at = eyot__print_int(s->at, n.i);
-    } else if (n.kind == EYOT_VALUE_UINT) {
-        s->at = eyot__print_uint(s->at, n.u);
-    } else if (n.d - n.d == 0) { /* finite */
-        s->at = eyot__print_double(s->at, n.d);
-    } else {
-        s->status = EYOT_EINVAL;
-    }
-    return !s->status;
+    if (n.kind == EYOT_VALUE_INT) return eyot__print_int(to, n.i);
+    if (n.kind == EYOT_VALUE_UINT) return eyot__print_uint(to, n.u);
+    return n.d - n.d == 0 ? eyot__print_double(to, n.d) : not_finite(s);
 }
 
-static bool print_form(printer *s, eyot__word w)
+static char *print_form(printer *s, char *to, eyot__word w)
 {
     double d = eyot__num_of(w).d; /* of a float32 */
-    if (d - d != 0) s->status = EYOT_EINVAL;
-    if (s->status || !room(s, eyot__form_room(w))) return false;
-    s->at = eyot__form_write(s->at, w);
-    return true;
+    if (d - d != 0) return not_finite(s);
+    to = room(s, to, eyot__form_room(w));
+    return to ? eyot__form_write(to, w) : NULL;
 }
 
-static bool print_constant(printer *s, eyot__word w)
+static char *put(char *to, const char *text, size_t len)
+{
+    memcpy(to, text, len);
+    return to + len;
+}
+
+static char *print_constant(printer *s, char *to, eyot__word w)
 {
     switch (w) {
-    case EYOT__NULL: return print_literal(s, "null", 4);
-    case EYOT__FALSE: return print_literal(s, "false", 5);
-    case EYOT__TRUE: return print_literal(s, "true", 4);
-    case EYOT__EMPTY_STRING: return print_literal(s, "\"\"", 2);
-    case EYOT__EMPTY_ARRAY: return print_literal(s, "[]", 2);
-    case EYOT__EMPTY_MAP: return print_literal(s, "{}", 2);
-    case EYOT__ZERO:
-    case EYOT__NEGATIVE_ZERO: return print_number(s, w);
-    default: return print_form(s, w); /* empty bytes, a removal, a float32 */
+    case EYOT__NULL: return put(to, "null", 4);
+    case EYOT__FALSE: return put(to, "false", 5);
+    case EYOT__TRUE: return put(to, "true", 4);
+    case EYOT__EMPTY_STRING: return put(to, "\"\"", 2);
+    case EYOT__EMPTY_ARRAY: return put(to, "[]", 2);
+    case EYOT__EMPTY_MAP: return put(to, "{}", 2);
+    case EYOT__ZERO: return put(to, "0.0", 3);
+    case EYOT__NEGATIVE_ZERO: return put(to, "-0.0", 4);
+    default: return print_form(s, to, w); /* empty bytes, a removal, a float32 */
     }
 }
 
-static bool open_container(printer *s, eyot__word w)
+static char *open_container(printer *s, char *to, eyot__word w)
 {
     assert(s->depth < EYOT_VALUE_MAX_DEPTH);
     level *l = &s->levels[s->depth++];
     l->c = eyot__cursor_of(w);
     l->map = eyot__is_map(w);
     l->first = true;
-    if (!room(s, 8)) return false;
-    *s->at++ = l->map ? '{' : '[';
-    return true;
+    *to++ = l->map ? '{' : '[';
+    return to;
 }
 
-static bool print_value(printer *s, eyot__word w)
+static inline char *print_value(printer *s, char *to, eyot__word w)
 {
-    switch (w & 3) {
-    case 1:
-    case 2: return print_number(s, w);
-    case 3: return print_constant(s, w);
-    default: break;
-    }
+    if ((w & 3) == 1) return eyot__print_int(to, eyot__int_unpack(w));
+    if ((w & 3) == 2) return eyot__print_double(to, eyot__double_unpack(w));
+    if ((w & 3) == 3) return print_constant(s, to, w);
     switch (eyot__node_kind(eyot__node_of(w))) {
-    case EYOT__TEXT: return print_text(s, eyot__text_of(w), false);
+    case EYOT__TEXT: return print_text(s, to, eyot__text_of(w), false);
     case EYOT__BYTES:
-    case EYOT__EXT: return print_form(s, w);
+    case EYOT__EXT: return print_form(s, to, w);
     case EYOT__INT64:
     case EYOT__UINT64:
-    case EYOT__DOUBLE: return print_number(s, w);
-    default: return open_container(s, w);
+    case EYOT__DOUBLE: return print_number(s, to, w);
+    default: return open_container(s, to, w);
     }
 }
 
-/* A key with its colon. The only key of a map may look like a form and then gets one more $. */
-static bool print_key(printer *s, const level *l, const eyot__word *entry)
+/* The only key of a map may look like a form and then gets one more $. */
+static bool needs_dollar(const level *l, const eyot__text *key)
 {
-    const eyot__text *key = eyot__text_of(entry[0]);
-    bool dollar = false;
-    if (key->len && key->bytes[0] == '$' && l->first && eyot__form_is_key(key)) {
-        eyot__cursor rest = l->c;
-        dollar = !eyot__cursor_entry(&rest);
-    }
-    if (!print_text(s, key, dollar)) return false;
-    *s->at++ = ':'; /* print_text leaves room */
-    return true;
+    eyot__cursor rest = l->c;
+    return l->first && eyot__form_is_key(key) && !eyot__cursor_entry(&rest);
 }
 
-/* What comes next in the innermost container: its next value, or 0 and its end. */
-static bool print_step(printer *s, eyot__word *next)
+/* The innermost container up to its end or to a container in it. */
+static inline char *print_items(printer *s, char *to)
 {
     level *l = &s->levels[s->depth - 1];
-    const eyot__word *entry = NULL;
-    if (l->map) {
-        entry = eyot__cursor_entry(&l->c);
-        *next = entry ? entry[1] : 0;
-    } else {
-        *next = eyot__cursor_item(&l->c);
+    uint32_t depth = s->depth;
+    while (to && s->depth == depth) {
+        const eyot__word *entry = l->map ? eyot__cursor_entry(&l->c) : NULL;
+        eyot__word value = entry ? entry[1] : l->map ? 0 : eyot__cursor_item(&l->c);
+        to = room(s, to, ROOM);
+        if (!to) break;
+        if (!value) {
+            *to++ = l->map ? '}' : ']';
+            s->depth--;
+            break;
+        }
+        if (!l->first) *to++ = ',';
+        if (entry) {
+            const eyot__text *key = eyot__text_of(entry[0]);
+            to = print_text(s, to, key, key->bytes[0] == '$' && needs_dollar(l, key));
+            if (!to) break;
+            *to++ = ':';
+            to = room(s, to, 0);
+            if (!to) break;
+        }
+        l->first = false;
+        to = print_value(s, to, value);
     }
-    if (!room(s, 8)) return false;
-    if (!*next) {
-        *s->at++ = l->map ? '}' : ']';
-        s->depth--;
-        return true;
-    }
-    if (!l->first) *s->at++ = ',';
-    bool fine = !entry || print_key(s, l, entry);
-    l->first = false;
-    return fine;
+    return to;
+}
+
+static eyot_status print(eyot__word w, eyot_buf *buf, bool *tight)
+{
+    printer s;
+    s.buf = buf;
+    s.end = NULL;
+    s.begin = buf->len;
+    s.status = EYOT_OK;
+    s.tight = false;
+    s.depth = 0;
+    char *to = room_slow(&s, NULL, ROOM);
+    if (to) to = print_value(&s, to, w);
+    while (to && s.depth) to = print_items(&s, to);
+    if (to) eyot_buf_advance(buf, (size_t)((unsigned char *)to - (buf->data + buf->len)));
+    if (to && buf->len - s.begin > EYOT_JSON_MAX_BYTES) s.status = EYOT_ELIMIT;
+    if (s.status) buf->len = s.begin;
+    *tight = s.tight;
+    return s.status;
+}
+
+/* Near the end of a limited buffer: elsewhere first, where there is room for more than is written. */
+static eyot_status print_aside(eyot__word w, eyot_buf *buf)
+{
+    eyot_buf aside = EYOT__BUF_INIT;
+    bool tight;
+    aside.max = buf->max - buf->len + 8 * ROOM;
+    eyot_status status = print(w, &aside, &tight);
+    if (status == EYOT_ELIMIT) eyot_buf_reserve(buf, buf->max - buf->len + 1); /* a full buffer says so from now on */
+    if (!status) status = eyot_buf_add(buf, aside.data, aside.len);
+    eyot__buf_clear(&aside);
+    return status;
 }
 
 eyot_status eyot__json_write(eyot__word w, eyot_buf *buf, eyot_error *e)
 {
-    printer s;
-    s.buf = buf;
-    s.at = s.end = NULL;
-    s.begin = buf->len;
-    s.status = EYOT_OK;
-    s.depth = 0;
-    bool fine = room_slow(&s, 64) && print_value(&s, w);
-    while (fine && s.depth) {
-        fine = print_step(&s, &w);
-        if (fine && w) fine = print_value(&s, w);
-    }
-    if (fine) room_slow(&s, 0);
-    switch (s.status) {
+    bool tight = false;
+    eyot_status status = buf->failed ? buf->failed : print(w, buf, &tight);
+    if (status == EYOT_ELIMIT && tight) status = print_aside(w, buf);
+    switch (status) {
     case EYOT_OK: return EYOT_OK;
-    case EYOT_EINVAL: eyot_error_set(e, s.status, "JSON has no NaN and no infinity"); break;
-    case EYOT_ELIMIT: eyot_error_set(e, s.status, "the JSON text is longer than allowed"); break;
-    default: eyot_error_set(e, s.status, "out of memory"); break;
+    case EYOT_EINVAL: return eyot_error_set(e, status, "JSON has no NaN and no infinity");
+    case EYOT_ELIMIT: return eyot_error_set(e, status, "the JSON text is longer than allowed");
+    default: return eyot_error_set(e, status, "out of memory");
     }
-    buf->len = s.begin;
-    return s.status;
 }

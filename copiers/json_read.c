@@ -1,410 +1,275 @@
 /* SPDX-License-Identifier: MIT */
 /* JSON text to a value, in one pass and without recursion: finished values wait on a stack of words until their
- * container ends and is made of them in one piece. A container of more than 64 words is put into chunks as it grows. */
-#include "copiers/json.h"
-
+ * container ends and is made of them in one piece. A container of more than 64 words is put into chunks as it grows.
+ * What is frequent is done here: short plain strings, keys that the map before had too, numbers of up to 18 digits. */
 #include <stdlib.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
+#include "copiers/json_reader.h"
 #include "copiers/number.h"
 
-#define MAX_FRAMES (EYOT_VALUE_MAX_DEPTH + 1) /* the innermost may be a map that stands for bytes and the like */
-#define FIRST_WORDS 256
-#define KEY_CACHE 64u
+typedef eyot__json_reader reader;
+typedef eyot__json_frame frame;
 
-typedef struct frame {
-    size_t start; /* of its words on the stack: chunks, then what is not in a chunk yet */
-    uint32_t chunks;
-    uint16_t bits; /* of the container so far */
-    bool map;
-    bool alike;            /* so far its keys are those of `like` */
-    const eyot__seq *like; /* the last map on this level: the next one probably has the same keys */
-    uint32_t like_at;
-} frame;
+static const char too_deep[] = "nested deeper than 512 levels";
 
-typedef struct parser {
-    const char *text, *end;
-    eyot__word *words; /* the stack */
-    size_t top, cap;
-    uint32_t depth, deepest;
-    eyot__arena arena;
-    uint64_t secret;
-    char *scratch; /* a string with escapes, undone */
-    size_t scratch_cap;
-    eyot_status status;
-    const char *problem, *where;
-    char key[80]; /* that the problem is about */
-    frame frames[MAX_FRAMES];
-    eyot__text *keys[KEY_CACHE];
-    eyot__word first_words[FIRST_WORDS];
-} parser;
-
-/* Notes the first failure and returns NULL, which ends the parse. */
-static const char *fail(parser *s, const char *where, eyot_status status, const char *problem)
+/* Here nothing but the end of a container is followed by a check for the end of the text: its last byte is a bracket,
+ * or a NUL stands behind it (reader_init). Neither is part of a number, a literal or white space. */
+static inline const char *skip_space(const char *p)
 {
-    if (s->status) return NULL;
-    s->status = status;
-    s->where = where;
-    s->problem = problem;
-    return NULL;
-}
-
-static const char *no_memory(parser *s)
-{
-    return fail(s, s->end, EYOT_ENOMEM, "out of memory");
-}
-
-static const char *unexpected(parser *s, const char *p, const char *problem)
-{
-    return fail(s, p, EYOT_EPARSE, p == s->end ? "the text ends too early" : problem);
-}
-
-static const char *skip_space(const char *p, const char *end)
-{
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) p++;
+    if ((unsigned char)*p > ' ') return p;
+    while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') p++;
     return p;
 }
 
 /* ---- strings --------------------------------------------------------------------------------------------------- */
 
-/* The first byte that is a quote, a backslash, a control byte or no ASCII. */
-static inline const char *skip_plain(const char *p, const char *end)
+/* As eyot__text_new for bytes that can be read 32 at a time; these go into the node, or the slack behind it. */
+static inline eyot__text *short_text(reader *s, const char *bytes, size_t len, uint32_t hash)
+{
+    eyot__text *t = eyot__node_new(&s->arena, sizeof *t + len + 1, EYOT__TEXT | EYOT__PLAIN);
+    if (!t) return NULL;
+    t->len = (uint32_t)len;
+    t->hash = hash;
+    memcpy(t->bytes, bytes, EYOT__PAGE_SLACK);
+    if (len > EYOT__PAGE_SLACK) memcpy(t->bytes + EYOT__PAGE_SLACK, bytes + EYOT__PAGE_SLACK, EYOT__PAGE_SLACK);
+    t->bytes[len] = 0;
+    return t;
+}
+
+/* Length of the string at p when it is plain ASCII of less than 32 bytes and can be read 32 bytes at a time; else
+ * SIZE_MAX. */
+static inline size_t short_length(const reader *s, const char *p)
 {
 #if defined(__SSE2__)
     const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
-    while (end - p >= 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* As signed bytes, control bytes and those above 0x7f are all less than a space. */
-        __m128i stop = _mm_or_si128(_mm_cmplt_epi8(x, space),
-                                    _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
-        unsigned mask = (unsigned)_mm_movemask_epi8(stop);
-        if (mask) return p + __builtin_ctz(mask);
-        p += 16;
-    }
+    if (s->end - p < 32) return SIZE_MAX;
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(p + 16));
+    /* As signed bytes, control bytes and those above 0x7f are all less than a space. */
+    __m128i stop_x =
+        _mm_or_si128(_mm_cmplt_epi8(x, space), _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
+    __m128i stop_y =
+        _mm_or_si128(_mm_cmplt_epi8(y, space), _mm_or_si128(_mm_cmpeq_epi8(y, quote), _mm_cmpeq_epi8(y, backslash)));
+    unsigned stop = (unsigned)_mm_movemask_epi8(stop_x) | (unsigned)_mm_movemask_epi8(stop_y) << 16;
+    if (!stop) return SIZE_MAX;
+    size_t n = (size_t)__builtin_ctz(stop);
+    return p[n] == '"' ? n : SIZE_MAX;
+#else
+    size_t n = 0;
+    if (s->end - p < 32) return SIZE_MAX;
+    while (n < 32 && (unsigned char)(p[n] - 0x20) < 0x60 && p[n] != '"' && p[n] != '\\') n++;
+    return n < 32 && p[n] == '"' ? n : SIZE_MAX;
 #endif
-    while (p < end && (unsigned char)(*p - 0x20) < 0x60 && *p != '"' && *p != '\\') p++;
-    return p;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Four hex digits at p; -1. */
-static int32_t hex_four(const parser *s, const char *p)
-{
-    int32_t u = 0;
-    if (s->end - p < 4) return -1;
-    for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(p[i]);
-        if (digit < 0) return -1;
-        u = u * 16 + digit;
-    }
-    return u;
-}
-
-static char *put_utf8(char *to, uint32_t u)
-{
-    if (u < 0x80) {
-        *to++ = (char)u;
-    } else if (u < 0x800) {
-        *to++ = (char)(0xc0 | u >> 6);
-        *to++ = (char)(0x80 | (u & 0x3f));
-    } else if (u < 0x10000) {
-        *to++ = (char)(0xe0 | u >> 12);
-        *to++ = (char)(0x80 | (u >> 6 & 0x3f));
-        *to++ = (char)(0x80 | (u & 0x3f));
-    } else {
-        *to++ = (char)(0xf0 | u >> 18);
-        *to++ = (char)(0x80 | (u >> 12 & 0x3f));
-        *to++ = (char)(0x80 | (u >> 6 & 0x3f));
-        *to++ = (char)(0x80 | (u & 0x3f));
-    }
-    return to;
-}
-
-/* The \uXXXX at p, with its second half if it is a surrogate. */
-static const char *read_unicode(parser *s, const char *p, char **to)
-{
-    int32_t u = hex_four(s, p + 2);
-    if (u < 0) return unexpected(s, p, "\\u needs four hex digits");
-    const char *next = p + 6;
-    if (u >= 0xd800 && u < 0xe000) {
-        bool pair = u < 0xdc00 && s->end - next >= 6 && next[0] == '\\' && next[1] == 'u';
-        int32_t low = pair ? hex_four(s, next + 2) : -1;
-        if (low < 0xdc00 || low > 0xdfff) return unexpected(s, p, "half of a surrogate pair");
-        u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
-        next += 6;
-    }
-    *to = put_utf8(*to, (uint32_t)u);
-    return next;
-}
-
-static const char *read_escape(parser *s, const char *p, char **to)
-{
-    static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
-    if (s->end - p < 2) return unexpected(s, s->end, "");
-    if (p[1] == 'u') return read_unicode(s, p, to);
-    const char *name = p[1] ? strchr(names, p[1]) : NULL;
-    if (!name) return unexpected(s, p, "no such escape");
-    *(*to)++ = bytes[name - names];
-    return p + 2;
-}
-
-/* What stops skip_plain: NULL on failure, p itself at a quote or a backslash, else behind a character. */
-static const char *read_stop(parser *s, const char *p)
-{
-    if (p == s->end) return unexpected(s, p, "");
-    if (*p == '"' || *p == '\\') return p;
-    if ((unsigned char)*p < 0x20) return unexpected(s, p, "a control character in a string");
-    size_t n = eyot__utf8_char((const unsigned char *)p, (size_t)(s->end - p));
-    return n ? p + n : fail(s, p, EYOT_EPARSE, "no valid UTF-8");
-}
-
-/* Where the closing quote or a backslash is. */
-static const char *read_run(parser *s, const char *p)
-{
-    for (;;) {
-        const char *stop = skip_plain(p, s->end);
-        p = read_stop(s, stop);
-        if (!p || p == stop) return p;
-    }
-}
-
-static bool scratch_room(parser *s, size_t used, size_t more, char **to)
-{
-    if (s->scratch_cap - used < more) {
-        size_t cap = s->scratch_cap < 128 ? 128 : s->scratch_cap;
-        while (cap < used + more) cap *= 2;
-        char *grown = realloc(s->scratch, cap);
-        if (!grown) return false;
-        s->scratch = grown;
-        s->scratch_cap = cap;
-    }
-    *to = s->scratch + used;
-    return true;
-}
-
-/* A string from its first backslash on. */
-static const char *read_escaped(parser *s, const char *start, const char *p, size_t *len)
-{
-    char *to;
-    size_t used = (size_t)(p - start);
-    if (!scratch_room(s, 0, used + 4, &to)) return no_memory(s);
-    memcpy(to, start, used);
-    to += used;
-    while (*p == '\\') {
-        p = read_escape(s, p, &to);
-        const char *run = p;
-        if (p) p = read_run(s, p);
-        if (!p) return NULL;
-        used = (size_t)(to - s->scratch);
-        size_t more = (size_t)(p - run);
-        if (!scratch_room(s, used, more + 4, &to)) return no_memory(s);
-        memcpy(to, run, more);
-        to += more;
-    }
-    *len = (size_t)(to - s->scratch);
-    return p + 1;
-}
-
-/* A string, p behind its first quote: its bytes, in the text or in the scratch memory. */
-static inline const char *read_string(parser *s, const char *p, const char **bytes, size_t *len, bool *plain)
-{
-    const char *start = p;
-    p = read_run(s, p);
-    if (!p) return NULL;
-    *plain = *p == '"';
-    *bytes = start;
-    *len = (size_t)(p - start);
-    if (*plain) return p + 1;
-    p = read_escaped(s, start, p, len);
-    *bytes = s->scratch;
-    return p;
-}
-
-static const char *read_text(parser *s, const char *p, eyot__word *out)
+static const char *long_text(reader *s, const char *p, eyot__word *out)
 {
     const char *bytes;
     size_t len;
     bool plain;
-    p = read_string(s, p, &bytes, &len, &plain);
+    p = eyot__json_string(s, p, &bytes, &len, &plain);
     if (!p) return NULL;
-    if (!len) {
-        *out = EYOT__EMPTY_STRING;
-        return p;
-    }
-    *out = (eyot__word)eyot__text_new(&s->arena, EYOT__TEXT | (plain ? EYOT__PLAIN : 0), bytes, len, 0);
-    return *out ? p : no_memory(s);
+    *out = EYOT__EMPTY_STRING;
+    if (len) *out = (eyot__word)eyot__text_new(&s->arena, EYOT__TEXT | (plain ? EYOT__PLAIN : 0), bytes, len, 0);
+    return *out ? p : eyot__json_no_memory(s);
+}
+
+/* A string, p behind its first quote. */
+static inline const char *read_text(reader *s, const char *p, eyot__word *out)
+{
+    size_t len = short_length(s, p);
+    if (len == SIZE_MAX) return long_text(s, p, out);
+    *out = len ? (eyot__word)short_text(s, p, len, 0) : EYOT__EMPTY_STRING;
+    return *out ? p + len + 1 : eyot__json_no_memory(s);
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------------ */
 
-/* Nobody but this parser knows the key yet. */
-static eyot__word key_ref(eyot__text *t)
+/* Nobody but this reader knows the key yet. */
+static inline eyot__word key_ref(eyot__text *t)
 {
     uint32_t refs = atomic_load_explicit(&t->node.refs, memory_order_relaxed);
     atomic_store_explicit(&t->node.refs, refs + 1, memory_order_relaxed);
     return (eyot__word)t;
 }
 
-static eyot__word key_from(parser *s, const char *bytes, size_t len, bool plain)
+static eyot__word key_from(reader *s, const char *bytes, size_t len, bool plain)
 {
     uint32_t hash = eyot__key_hash(bytes, len, s->secret);
-    eyot__text **cached = &s->keys[hash % KEY_CACHE];
+    eyot__text **cached = &s->keys[hash % EYOT__JSON_KEYS];
     if (*cached && (*cached)->hash == hash && eyot__text_is(*cached, bytes, len)) return key_ref(*cached);
-    eyot__text *t = eyot__text_new(&s->arena, EYOT__TEXT | (plain ? EYOT__PLAIN : 0), bytes, len, hash);
+    bool quick = plain && len < 32 && s->end - bytes >= 32;
+    eyot__text *t = quick ? short_text(s, bytes, len, hash)
+                          : eyot__text_new(&s->arena, EYOT__TEXT | (plain ? EYOT__PLAIN : 0), bytes, len, hash);
     if (t) *cached = t;
     return (eyot__word)t;
 }
 
-/* The key that the last map on this level has in this place, if the text has it too. */
-static eyot__text *key_guess(parser *s, frame *f, const char *p)
+/* Of two words in memory, are the first n < 8 bytes the same? */
+static inline bool same_start(uint64_t a, uint64_t b, size_t n)
 {
-    if (!f->like || f->like_at >= f->like->count) return NULL;
-    eyot__text *t = eyot__text_of(f->like->w[f->like_at]);
-    f->like_at += 2;
-    if (!(t->node.bits & EYOT__PLAIN) || (size_t)(s->end - p) <= t->len || p[t->len] != '"') return NULL;
-    return memcmp(p, t->bytes, t->len) == 0 ? t : NULL;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return n == 0 || (a ^ b) >> (64 - 8 * n) == 0;
+#else
+    return n == 0 || (a ^ b) << (64 - 8 * n) == 0;
+#endif
+}
+
+/* Does the text go on with the key and its quote? Nodes are made of words of 8 bytes: so is the comparison, where the
+ * text goes on long enough. */
+static inline bool goes_on_with(const reader *s, const char *p, const eyot__text *t)
+{
+    uint64_t a, b;
+    size_t len = t->len;
+    if ((size_t)(s->end - p) < len + 8)
+        return (size_t)(s->end - p) > len && p[len] == '"' && memcmp(p, t->bytes, len) == 0;
+    if (p[len] != '"') return false;
+    const char *q = t->bytes;
+    for (; len >= 8; len -= 8, p += 8, q += 8) {
+        memcpy(&a, p, 8);
+        memcpy(&b, q, 8);
+        if (a != b) return false;
+    }
+    memcpy(&a, p, 8);
+    memcpy(&b, q, 8);
+    return same_start(a, b, len);
+}
+
+static const char *new_key(reader *s, frame *f, const char *p, eyot__word *out)
+{
+    const char *bytes = p;
+    size_t len = short_length(s, p);
+    bool plain = true;
+    f->alike = false;
+    if (len != SIZE_MAX)
+        p += len + 1;
+    else
+        p = eyot__json_string(s, p, &bytes, &len, &plain);
+    if (!p) return NULL;
+    *out = key_from(s, bytes, len, plain);
+    return *out ? p : eyot__json_no_memory(s);
 }
 
 /* A key and its colon, p before its first quote. */
-static const char *read_key(parser *s, frame *f, const char *p, eyot__word *out)
+static inline const char *read_key(reader *s, frame *f, const char *p, eyot__word *out)
 {
-    p = skip_space(p, s->end);
-    if (p == s->end || *p != '"') return unexpected(s, p, "a key in double quotes is wanted here");
+    p = skip_space(p);
+    if (*p != '"') return eyot__json_unexpected(s, p, "a key in double quotes is wanted here");
     p++;
-    eyot__text *guess = key_guess(s, f, p);
+    eyot__text *guess = NULL;
+    if (f->guess != f->last_guess) {
+        guess = eyot__text_of(*f->guess);
+        f->guess += 2;
+        if (!(guess->node.bits & EYOT__PLAIN) || !goes_on_with(s, p, guess)) guess = NULL;
+    }
     if (guess) {
         *out = key_ref(guess);
         p += guess->len + 1;
     } else {
-        const char *bytes;
-        size_t len;
-        bool plain;
-        f->alike = false;
-        p = read_string(s, p, &bytes, &len, &plain);
+        p = new_key(s, f, p, out);
         if (!p) return NULL;
-        *out = key_from(s, bytes, len, plain);
-        if (!*out) return no_memory(s);
     }
-    s->words[s->top++] = *out;
-    p = skip_space(p, s->end);
-    if (p == s->end || *p != ':') return unexpected(s, p, "a colon is wanted after a key");
+    p = skip_space(p);
+    if (*p != ':') {
+        eyot__unref(*out); /* it may be in the cache, which is not used any more */
+        return eyot__json_unexpected(s, p, "a colon is wanted after a key");
+    }
     return p + 1;
 }
 
-/* ---- numbers --------------------------------------------------------------------------------------------------- */
+/* ---- other scalars --------------------------------------------------------------------------------------------- */
 
-static bool is_digit(char c)
+/* Reads the digits at *p into *u and returns how many they are. */
+static inline size_t read_digits(const char **p, uint64_t *u)
 {
-    return (unsigned char)(c - '0') < 10;
+    const char *first = *p;
+    for (; eyot__json_is_digit(**p); ++*p) *u = *u * 10 + (uint64_t)(**p - '0');
+    return (size_t)(*p - first);
 }
 
-static const char *read_exponent(parser *s, const char *p, int64_t *exponent)
+/* Up to 18 digits fit a word: they are an integer, or with a point or a short exponent mostly a double that is quickly
+ * found. All else, and what is no number, is left to eyot__json_number. */
+static inline const char *read_number(reader *s, const char *p, eyot__word *out)
 {
-    const int64_t enough = 1000000000; /* more than any text has digits to make up for */
-    bool negative = false;
-    p++;
-    if (p < s->end && (*p == '-' || *p == '+')) negative = *p++ == '-';
-    if (p == s->end || !is_digit(*p)) return unexpected(s, p, "an exponent needs digits");
-    for (; p < s->end && is_digit(*p); p++)
-        if (*exponent < enough) *exponent = *exponent * 10 + (*p - '0');
-    if (negative) *exponent = -*exponent;
-    return p;
-}
-
-/* The first 19 digits that count, of a number that has more digits. */
-static void many_digits(eyot__decimal *d)
-{
-    int kept = 0;
-    bool point = false;
-    d->mantissa = 0;
-    d->exponent = 0;
-    for (const char *p = d->digits; p < d->end; p++) {
-        if (*p == '.') {
-            point = true;
-        } else if (kept < 19) {
-            d->mantissa = d->mantissa * 10 + (uint64_t)(*p - '0');
-            kept += d->mantissa != 0;
-            d->exponent -= point;
-        } else {
-            d->more |= *p != '0';
-            d->exponent += !point;
-        }
-    }
-}
-
-static const char *make_double(parser *s, const char *p, eyot__decimal *d, bool negative, eyot__word *out)
-{
-    d->exponent += d->exponent10;
-    double v = eyot__decimal_to_double(d);
-    if (v > 1.7976931348623157e308) return fail(s, d->digits - negative, EYOT_EPARSE, "a number beyond any double");
-    *out = eyot__word_double(negative ? -v : v);
-    return *out ? p : no_memory(s);
-}
-
-/* An integer of 19 or more digits, exact if it fits. */
-static bool long_integer(const eyot__decimal *d, bool negative, eyot__word *out)
-{
-    uint64_t u = 0;
-    for (const char *p = d->digits; p < d->end; p++) {
-        uint64_t digit = (uint64_t)(*p - '0');
-        if (u > (UINT64_MAX - digit) / 10) return false;
-        u = u * 10 + digit;
-    }
-    if (negative && u > (uint64_t)1 << 63) return false;
-    *out = !negative ? eyot__word_uint(u) : eyot__word_int(u > INT64_MAX ? INT64_MIN : -(int64_t)u);
-    return true;
-}
-
-static const char *read_real(parser *s, const char *p, uint64_t mantissa, eyot__decimal *d, bool negative,
-                             eyot__word *out)
-{
-    size_t whole = (size_t)(p - d->digits), fraction = 0;
-    if (p < s->end && *p == '.') {
-        const char *first = ++p;
-        for (; p < s->end && is_digit(*p); p++) mantissa = mantissa * 10 + (uint64_t)(*p - '0');
-        fraction = (size_t)(p - first);
-        if (!fraction) return unexpected(s, p, "a point needs digits after it");
-    }
-    d->end = p;
-    d->mantissa = mantissa;
-    d->exponent = -(int64_t)fraction;
-    if (whole + fraction > 19) many_digits(d);
-    if (p < s->end && (*p | 0x20) == 'e') p = read_exponent(s, p, &d->exponent10);
-    return p ? make_double(s, p, d, negative, out) : NULL;
-}
-
-static const char *read_number(parser *s, const char *p, eyot__word *out)
-{
+    const char *start = p;
     bool negative = *p == '-';
-    const char *first = p += negative;
-    uint64_t u = 0;
-    for (; p < s->end && is_digit(*p); p++) u = u * 10 + (uint64_t)(*p - '0');
-    size_t n = (size_t)(p - first);
-    if (!n) return unexpected(s, p, negative ? "a minus needs digits after it" : "a value is wanted here");
-    if (n > 1 && *first == '0') return fail(s, first, EYOT_EPARSE, "a number starts with 0");
-    bool real = p < s->end && (*p == '.' || (*p | 0x20) == 'e');
-    if (!real && n <= 18) {
-        *out = eyot__word_int(negative ? -(int64_t)u : (int64_t)u);
-        return *out ? p : no_memory(s);
+    uint64_t u = 0, power = 0;
+    double d;
+    p += negative;
+    const char *first = p;
+    size_t digits = read_digits(&p, &u), fraction = 0, power_digits = 0;
+    bool fine = digits && (*first != '0' || digits == 1), negative_power = false;
+    if (fine && *p != '.' && (*p | 0x20) != 'e' && digits <= 18) {
+        *out = eyot__int_pack(negative ? -(int64_t)u : (int64_t)u);
+        return p;
     }
-    eyot__decimal d = {0, 0, false, first, p, 0};
-    if (real) return read_real(s, p, u, &d, negative, out);
-    if (long_integer(&d, negative, out)) return *out ? p : no_memory(s);
-    many_digits(&d);
-    return make_double(s, p, &d, negative, out);
+    if (*p == '.') {
+        p++;
+        fraction = read_digits(&p, &u);
+        fine = fine && fraction;
+    }
+    if ((*p | 0x20) == 'e') {
+        p++;
+        negative_power = *p == '-';
+        p += *p == '-' || *p == '+';
+        power_digits = read_digits(&p, &power);
+        fine = fine && power_digits && power_digits <= 4;
+    }
+    if (!fine || digits + fraction > 18 || fraction + power_digits == 0) return eyot__json_number(s, start, out);
+    int64_t exponent = (negative_power ? -(int64_t)power : (int64_t)power) - (int64_t)fraction;
+    if (!eyot__small_double(u, exponent, &d) && !eyot__quick_double(u, exponent, &d))
+        return eyot__json_number(s, start, out);
+    *out = eyot__word_double(negative ? -d : d);
+    return *out ? p : eyot__json_no_memory(s);
+}
+
+/* A literal at the end of the text, or something that is none. */
+static const char *no_literal(reader *s, const char *p, eyot__word *out)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+        eyot__word word;
+    } literals[] = {{"true", 4, EYOT__TRUE}, {"false", 5, EYOT__FALSE}, {"null", 4, EYOT__NULL}};
+    const size_t i = *p == 't' ? 0 : *p == 'f' ? 1 : 2, rest = (size_t)(s->end - p);
+    const size_t n = rest < literals[i].len ? rest : literals[i].len;
+    if (!rest || memcmp(p, literals[i].text, n) != 0) return eyot__json_unexpected(s, p, "a value is wanted here");
+    if (n < literals[i].len) return eyot__json_unexpected(s, s->end, "");
+    *out = literals[i].word;
+    return p + n;
+}
+
+static inline const char *read_literal(reader *s, const char *p, eyot__word *out)
+{
+    bool long_enough = s->end - p >= 5;
+    if (long_enough && memcmp(p, "true", 4) == 0) {
+        *out = EYOT__TRUE;
+        return p + 4;
+    }
+    if (long_enough && memcmp(p, "null", 4) == 0) {
+        *out = EYOT__NULL;
+        return p + 4;
+    }
+    if (long_enough && memcmp(p, "false", 5) == 0) {
+        *out = EYOT__FALSE;
+        return p + 5;
+    }
+    return no_literal(s, p, out);
+}
+
+static inline const char *read_scalar(reader *s, const char *p, eyot__word *out)
+{
+    if (*p == '"') return read_text(s, p + 1, out);
+    if (*p == '-' || eyot__json_is_digit(*p)) return read_number(s, p, out);
+    return read_literal(s, p, out);
 }
 
 /* ---- containers ------------------------------------------------------------------------------------------------ */
 
-static bool words_grow(parser *s)
+static bool words_grow(reader *s)
 {
     size_t cap = s->cap * 2;
     eyot__word *grown = realloc(s->words == s->first_words ? NULL : s->words, cap * sizeof *grown);
@@ -416,7 +281,7 @@ static bool words_grow(parser *s)
 }
 
 /* Room for a key and a value of f, of which 64 words at a time become a chunk. */
-static bool frame_room(parser *s, frame *f)
+static bool make_room(reader *s, frame *f)
 {
     size_t pending = f->start + f->chunks;
     if (s->top - pending == EYOT__FLAT_WORDS) {
@@ -429,60 +294,74 @@ static bool frame_room(parser *s, frame *f)
     return s->cap - s->top >= 2 || words_grow(s);
 }
 
-static const char *open_container(parser *s, const char *p, bool map)
+/* Where make_room is to be called next. */
+static inline eyot__word *room_end(const reader *s, const frame *f)
 {
-    if (s->depth >= (map ? MAX_FRAMES : EYOT_VALUE_MAX_DEPTH))
-        return fail(s, p, EYOT_ELIMIT, "nested deeper than 512 levels");
-    frame *f = &s->frames[s->depth++];
-    if (s->depth > s->deepest) {
-        s->deepest = s->depth;
-        f->like = NULL;
-    }
-    f->start = s->top;
-    f->chunks = 0;
-    f->bits = EYOT__SEQ_BITS(map ? EYOT__MAP : EYOT__ARRAY);
-    f->map = map;
-    f->alike = f->like != NULL;
-    f->like_at = 0;
-    return p + 1;
+    size_t full = f->start + f->chunks + EYOT__FLAT_WORDS;
+    return s->words + (full < s->cap - 1 ? full : s->cap - 1);
 }
 
-static const char *duplicate(parser *s, const char *p, const eyot__text *key)
+/* The frame of the container that opens inside f, NULL when that is too deep. */
+static inline frame *open_frame(reader *s, frame *f, bool map, size_t top)
+{
+    size_t depth = (size_t)(f - s->frames) + 1; /* its own */
+    if (depth > EYOT_VALUE_MAX_DEPTH + (map ? 1u : 0u)) return NULL;
+    f++;
+    if (f > s->deepest) {
+        s->deepest = f;
+        f->like = NULL;
+    }
+    f->start = top;
+    f->chunks = 0;
+    f->bits = EYOT__SEQ_BITS(map ? EYOT__MAP : EYOT__ARRAY);
+    f->close = map ? '}' : ']';
+    f->guess = f->last_guess = NULL;
+    f->alike = map && f->like;
+    if (f->alike) {
+        f->guess = f->like->w;
+        f->last_guess = f->guess + f->like->count;
+    }
+    return f;
+}
+
+static const char *duplicate(reader *s, const char *p, const eyot__text *key)
 {
     size_t n = key->len < sizeof s->key - 1 ? key->len : sizeof s->key - 1;
     memcpy(s->key, key->bytes, n);
     s->key[n] = 0;
-    return fail(s, p, EYOT_EPARSE, "the map that ends here has a key twice");
+    return eyot__json_fail(s, p, EYOT_EPARSE, "the map that ends here has a key twice");
 }
 
 /* A container of several chunks. */
-static const char *close_big(parser *s, frame *f, const char *p, eyot__word *out)
+static const char *close_big(reader *s, frame *f, const char *p, eyot__word *out)
 {
     size_t pending = f->start + f->chunks, rest = s->top - pending;
-    size_t items = ((size_t)f->chunks * EYOT__FLAT_WORDS + rest) / (f->map ? 2 : 1);
+    bool map = f->close == '}';
+    size_t items = ((size_t)f->chunks * EYOT__FLAT_WORDS + rest) / (map ? 2 : 1);
     const eyot__text *key = NULL;
-    if (items > EYOT_VALUE_MAX_ITEMS) return fail(s, p, EYOT_ELIMIT, "more than 16777215 items");
+    if (items > EYOT_VALUE_MAX_ITEMS) return eyot__json_fail(s, p, EYOT_ELIMIT, "more than 16777215 items");
     if (rest) {
         eyot__word chunk = eyot__seq_from(&s->arena, EYOT__CHUNK, s->words + pending, (uint32_t)rest);
-        if (!chunk) return no_memory(s);
+        if (!chunk) return eyot__json_no_memory(s);
         s->words[pending] = chunk;
         s->top = pending + 1;
         f->chunks++;
     }
-    uint16_t bits = (uint16_t)((f->bits & ~EYOT__KIND_MASK) | (f->map ? EYOT__BIG_MAP : EYOT__BIG_ARRAY));
+    uint16_t bits = (uint16_t)((f->bits & ~EYOT__KIND_MASK) | (map ? EYOT__BIG_MAP : EYOT__BIG_ARRAY));
     eyot_status status = eyot__big_from(out, bits, s->words + f->start, f->chunks, &key);
     if (status == EYOT_EEXIST) return duplicate(s, p, key);
-    return status ? no_memory(s) : p;
+    return status ? eyot__json_no_memory(s) : p;
 }
 
 /* The entry of a map of one key gives way to what it stands for, if anything. */
-static bool close_form(parser *s, frame *f, eyot__word *out)
+static bool close_form(reader *s, frame *f, eyot__word *out)
 {
     eyot__word *entry = s->words + f->start;
     const eyot__text *key = eyot__text_of(entry[0]);
+    eyot__text **cached = &s->keys[key->hash % EYOT__JSON_KEYS];
     if (eyot__form_read(entry, out)) return false;
     if (!*out) return true;
-    if (s->keys[key->hash % KEY_CACHE] == key) s->keys[key->hash % KEY_CACHE] = NULL;
+    if (*cached == key) *cached = NULL;
     f->like = NULL;
     eyot__unref(entry[0]);
     eyot__unref(entry[1]);
@@ -490,133 +369,115 @@ static bool close_form(parser *s, frame *f, eyot__word *out)
     return true;
 }
 
-static const char *close_flat(parser *s, frame *f, const char *p, eyot__word *out)
+/* The container of f ends at p and is not empty; its words end at s->top. */
+static const char *close_slow(reader *s, frame *f, const char *p, eyot__word *out)
 {
     eyot__word *w = s->words + f->start;
-    uint32_t n = (uint32_t)(s->top - f->start);
     *out = 0;
-    if (f->map) {
-        const eyot__text *twice = f->alike ? NULL : eyot__find_duplicate(w, n);
+    if (f->chunks) {
+        p = close_big(s, f, p, out);
+    } else {
+        uint32_t n = (uint32_t)(s->top - f->start);
+        const eyot__text *twice = f->close == '}' && !f->alike ? eyot__find_duplicate(w, n) : NULL;
         if (twice) return duplicate(s, p, twice);
-        if (n == 2 && eyot__text_of(w[0])->bytes[0] == '$' && !close_form(s, f, out)) return no_memory(s);
-        if (*out) return p;
+        bool form = f->close == '}' && n == 2 && eyot__text_of(w[0])->bytes[0] == '$';
+        if (form && !close_form(s, f, out)) return eyot__json_no_memory(s);
+        if (!*out) *out = eyot__seq_from(&s->arena, f->bits, w, n);
+        if (!*out) return eyot__json_no_memory(s);
+        if (f->close == '}' && eyot__is_kind(*out, EYOT__MAP)) f->like = eyot__seq_of(*out);
     }
-    *out = eyot__seq_from(&s->arena, f->bits, w, n);
-    if (!*out) return no_memory(s);
-    if (f->map) f->like = eyot__seq_of(*out);
-    return p;
-}
-
-/* The container that ends at p, which is not empty. */
-static const char *close_container(parser *s, const char *p, eyot__word *out)
-{
-    frame *f = &s->frames[s->depth - 1];
-    p = f->chunks ? close_big(s, f, p, out) : close_flat(s, f, p, out);
-    if (!p) return NULL;
-    s->top = f->start;
-    s->depth--;
-    if (s->depth == EYOT_VALUE_MAX_DEPTH && eyot__height(*out)) {
+    if (p) s->top = f->start;
+    if (p && f - s->frames > EYOT_VALUE_MAX_DEPTH && eyot__height(*out)) {
         eyot__unref(*out);
         *out = 0;
-        return fail(s, p, EYOT_ELIMIT, "nested deeper than 512 levels");
+        return eyot__json_fail(s, p, EYOT_ELIMIT, too_deep);
     }
-    return p + 1;
+    return p;
 }
 
 /* ---- the text -------------------------------------------------------------------------------------------------- */
 
-static const char *read_literal(parser *s, const char *p, eyot__word *out)
+/* A container opens at p. When it is empty *out is it; else *f is now its frame. */
+static inline const char *read_open(reader *s, frame **f, const char *p, size_t top, eyot__word *out)
 {
-    static const struct {
-        const char *text;
-        size_t len;
-        eyot__word word;
-    } literals[] = {{"true", 4, EYOT__TRUE}, {"false", 5, EYOT__FALSE}, {"null", 4, EYOT__NULL}};
-    for (size_t i = 0; i < 3; i++) {
-        if (*p != literals[i].text[0]) continue;
-        size_t rest = (size_t)(s->end - p);
-        if (rest < literals[i].len && memcmp(p, literals[i].text, rest) == 0) return unexpected(s, s->end, "");
-        if (rest < literals[i].len || memcmp(p, literals[i].text, literals[i].len) != 0) break;
-        *out = literals[i].word;
-        return p + literals[i].len;
-    }
-    return fail(s, p, EYOT_EPARSE, "a value is wanted here");
-}
-
-static const char *read_scalar(parser *s, const char *p, eyot__word *out)
-{
-    if (p == s->end) return unexpected(s, p, "");
-    if (*p == '"') return read_text(s, p + 1, out);
-    if (*p == '-' || is_digit(*p)) return read_number(s, p, out);
-    return read_literal(s, p, out);
-}
-
-/* Reads to the end of a whole value: a scalar, or a container that closes. *out is 0 when one has opened instead. */
-static const char *read_value(parser *s, const char *p, eyot__word *out)
-{
-    p = skip_space(p, s->end);
-    *out = 0;
-    if (p == s->end || (*p != '{' && *p != '[')) return read_scalar(s, p, out);
     bool map = *p == '{';
-    const char *inside = open_container(s, p, map);
-    if (!inside) return NULL;
-    inside = skip_space(inside, s->end);
-    if (inside == s->end || *inside != (map ? '}' : ']')) return inside;
-    s->depth--;
-    if (s->depth == EYOT_VALUE_MAX_DEPTH) return fail(s, p, EYOT_ELIMIT, "nested deeper than 512 levels");
+    frame *inner = open_frame(s, *f, map, top);
+    if (!inner) return eyot__json_fail(s, p, EYOT_ELIMIT, too_deep);
+    const char *inside = skip_space(p + 1);
+    if (*inside != inner->close) {
+        *f = inner;
+        return inside;
+    }
+    if (inner - s->frames > EYOT_VALUE_MAX_DEPTH) return eyot__json_fail(s, p, EYOT_ELIMIT, too_deep);
     *out = map ? EYOT__EMPTY_MAP : EYOT__EMPTY_ARRAY;
     return inside + 1;
 }
 
-/* After a value of the innermost container: *more, or its end. */
-static const char *read_comma(parser *s, const char *p, bool *more)
+static const char *comma_wanted(reader *s, const frame *f, const char *p)
 {
-    bool map = s->frames[s->depth - 1].map;
-    p = skip_space(p, s->end);
-    if (p == s->end) return unexpected(s, p, "");
-    *more = *p == ',';
-    if (*more) return p + 1;
-    if (*p == (map ? '}' : ']')) return p;
-    return fail(s, p, EYOT_EPARSE, map ? "a comma or } is wanted here" : "a comma or ] is wanted here");
+    return eyot__json_unexpected(s, p, f->close == '}' ? "a comma or } is wanted here" : "a comma or ] is wanted here");
 }
 
-/* Puts a finished value into the innermost container, and that, if it ends here, into its own, and so on. *w is the
- * whole document when no container is left. */
-static const char *place(parser *s, const char *p, eyot__word *w)
+/* Reads items and puts them into their containers until the outermost ends. */
+static const char *read_document(reader *s, eyot__word *out)
 {
-    while (s->depth && *w) {
-        frame *f = &s->frames[s->depth - 1];
-        s->words[s->top++] = *w;
-        if ((*w & 3) == 0 || (*w & 7) == 7) f->bits = eyot__bits_with(f->bits, *w);
-        *w = 0;
-        bool more = false;
-        p = read_comma(s, p, &more);
-        if (p && !more) p = close_container(s, p, w);
-        if (!p) return NULL;
-    }
-    return p;
-}
-
-static const char *read_document(parser *s, eyot__word *out)
-{
+    frame *f = s->frames;
+    eyot__word *top = s->words, *full = room_end(s, f), w;
     const char *p = s->text;
-    do {
-        if (s->depth) {
-            frame *f = &s->frames[s->depth - 1];
-            eyot__word key;
-            if (!frame_room(s, f)) return no_memory(s);
-            if (f->map) p = read_key(s, f, p, &key);
+    for (;;) {
+        if (top >= full) {
+            s->top = (size_t)(top - s->words);
+            if (!make_room(s, f)) p = eyot__json_no_memory(s);
+            top = s->words + s->top;
+            full = room_end(s, f);
+            if (!p) break;
         }
-        if (p) p = read_value(s, p, out);
-        if (p) p = place(s, p, out);
-    } while (p && s->depth);
-    if (p) p = skip_space(p, s->end);
-    if (p && p != s->end) p = fail(s, p, EYOT_EPARSE, "something follows the value");
-    return p;
+        if (f->close == '}') {
+            p = read_key(s, f, p, top);
+            if (!p) break;
+            top++;
+        }
+        p = skip_space(p);
+        w = 0;
+        if (p < s->end && (*p == '{' || *p == '['))
+            p = read_open(s, &f, p, (size_t)(top - s->words), &w);
+        else
+            p = read_scalar(s, p, &w);
+        if (!p) break;
+        if (!w) {
+            full = room_end(s, f);
+            continue;
+        }
+        while (w && f != s->frames) {
+            *top++ = w;
+            w = 0;
+            if (p != s->end) p = skip_space(p);
+            if (p != s->end && *p == ',') {
+                p++;
+            } else if (p != s->end && *p == f->close) {
+                s->top = (size_t)(top - s->words);
+                p = close_slow(s, f, p, &w);
+                top = s->words + s->top;
+                if (!p) break;
+                p++;
+                f--;
+                f->bits = eyot__bits_with(f->bits, w);
+                full = room_end(s, f);
+            } else {
+                p = comma_wanted(s, f, p);
+                break;
+            }
+        }
+        if (!p || w) break;
+    }
+    s->top = (size_t)(top - s->words);
+    *out = p ? w : 0;
+    if (p && p != s->end) p = skip_space(p);
+    return p && p != s->end ? eyot__json_fail(s, p, EYOT_EPARSE, "something follows the value") : p;
 }
 
 /* Line and column, in bytes from 1, are found only when they are needed. */
-static eyot_status report(const parser *s, eyot_error *e)
+static eyot_status report(const reader *s, eyot_error *e)
 {
     size_t line = 1, column = 1;
     if (s->status == EYOT_ENOMEM) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
@@ -628,24 +489,44 @@ static eyot_status report(const parser *s, eyot_error *e)
                           s->key[0] ? ": \"" : "", s->key, s->key[0] ? "\"" : "");
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* Whatever does not end with a bracket (a scalar, or no JSON at all) is copied, to get a NUL behind it. */
+static bool reader_init(reader *s, const char *text, size_t len)
+{
+    while (len && is_space(text[len - 1])) len--;
+    bool copy = !len || (text[len - 1] != '}' && text[len - 1] != ']');
+    s->copy = copy ? malloc(len + 1) : NULL;
+    if (copy && !s->copy) return false;
+    if (copy && len) memcpy(s->copy, text, len);
+    if (copy) s->copy[len] = 0;
+    s->text = copy ? s->copy : text;
+    s->end = s->text + len;
+    s->words = s->first_words;
+    s->cap = EYOT__JSON_FIRST_WORDS;
+    s->top = 0;
+    s->frames[0] = (frame){0, 0, 0, 0, false, NULL, NULL, NULL};
+    s->deepest = s->frames;
+    s->arena = (eyot__arena){NULL, NULL, NULL, 2 * len < 256 ? 256 : 2 * len, 0};
+    s->secret = eyot__key_secret();
+    s->scratch = NULL;
+    s->scratch_cap = 0;
+    s->status = EYOT_OK;
+    s->key[0] = 0;
+    memset(s->keys, 0, sizeof s->keys);
+    return true;
+}
+
 eyot_status eyot__json_read(eyot__word *out, const char *text, size_t len, eyot_error *e)
 {
-    parser s;
+    reader s;
     *out = 0;
     if (len > EYOT_JSON_MAX_BYTES)
         return eyot_error_set(e, EYOT_ELIMIT, "the JSON text has %zu bytes, more than %d", len, EYOT_JSON_MAX_BYTES);
-    s.text = text;
-    s.end = text + len;
-    s.words = s.first_words;
-    s.cap = FIRST_WORDS;
-    s.top = s.depth = s.deepest = 0;
-    s.arena = (eyot__arena){NULL, NULL, NULL, 2 * len < 256 ? 256 : 2 * len};
-    s.secret = eyot__key_secret();
-    s.scratch = NULL;
-    s.scratch_cap = 0;
-    s.status = EYOT_OK;
-    s.key[0] = 0;
-    memset(s.keys, 0, sizeof s.keys);
+    if (!reader_init(&s, text, len)) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     if (!read_document(&s, out)) {
         eyot__unref(*out);
         *out = 0;
@@ -655,5 +536,6 @@ eyot_status eyot__json_read(eyot__word *out, const char *text, size_t len, eyot_
     eyot__arena_close(&s.arena);
     if (s.words != s.first_words) free(s.words);
     free(s.scratch);
+    free(s.copy);
     return s.status;
 }

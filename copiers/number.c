@@ -174,15 +174,19 @@ static uint64_t nearest(uint64_t w, int64_t q, bool *sure)
     return bits < INFINITY_BITS ? bits : INFINITY_BITS;
 }
 
+bool eyot__quick_double(uint64_t mantissa, int64_t exponent, double *out)
+{
+    bool sure = true;
+    uint64_t bits = mantissa ? nearest(mantissa, exponent, &sure) : 0;
+    *out = from_bits(bits);
+    return sure && bits < INFINITY_BITS;
+}
+
 double eyot__decimal_to_double(const eyot__decimal *d)
 {
-    static const double small_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                          1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    double small;
     if (!d->mantissa) return 0.0;
-    if (!d->more && d->mantissa <= (uint64_t)1 << 53 && d->exponent >= -22 && d->exponent <= 22) {
-        double m = (double)d->mantissa;
-        return d->exponent < 0 ? m / small_powers[-d->exponent] : m * small_powers[d->exponent];
-    }
+    if (!d->more && eyot__small_double(d->mantissa, d->exponent, &small)) return small;
     bool sure, sure_next = true;
     uint64_t bits = nearest(d->mantissa, d->exponent, &sure), next = bits;
     if (d->more) next = nearest(d->mantissa + 1, d->exponent, &sure_next);
@@ -208,21 +212,22 @@ static char *put_eight(char *to, uint32_t u)
     return put_pair(to, low % 100);
 }
 
-/* Up to eight digits without. */
+/* One or two digits. */
+static char *put_first(char *to, uint32_t u)
+{
+    if (u >= 10) return put_pair(to, u);
+    *to = (char)('0' + u);
+    return to + 1;
+}
+
+/* Up to eight digits without leading zeros. */
 static char *put_small(char *to, uint32_t u)
 {
-    if (u < 100) {
-        if (u >= 10) return put_pair(to, u);
-        *to = (char)('0' + u);
-        return to + 1;
-    }
-    if (u < 10000) {
-        to = put_small(to, u / 100);
-        return put_pair(to, u % 100);
-    }
-    to = put_small(to, u / 10000);
-    to = put_pair(to, u % 10000 / 100);
-    return put_pair(to, u % 100);
+    if (u < 100) return put_first(to, u);
+    if (u < 10000) return put_pair(put_first(to, u / 100), u % 100);
+    uint32_t high = u / 10000, low = u % 10000;
+    to = high < 100 ? put_first(to, high) : put_pair(put_first(to, high / 100), high % 100);
+    return put_pair(put_pair(to, low / 100), low % 100);
 }
 
 char *eyot__print_uint(char *to, uint64_t u)
@@ -290,6 +295,28 @@ static uint64_t shortest(uint64_t bits, int *exponent)
     return s + (vb > middle || (vb == middle && (s & 1)));
 }
 
+/* Takes zeros off the end of the digits. */
+static uint64_t strip_zeros(uint64_t u, int *exponent)
+{
+    if (u % 100000000 == 0) {
+        u /= 100000000;
+        *exponent += 8;
+    }
+    if (u % 10000 == 0) {
+        u /= 10000;
+        *exponent += 4;
+    }
+    if (u % 100 == 0) {
+        u /= 100;
+        *exponent += 2;
+    }
+    if (u % 10 == 0) {
+        u /= 10;
+        ++*exponent;
+    }
+    return u;
+}
+
 /* d.ddde±xx */
 static char *put_scientific(char *to, const char *digits, int n, int exponent)
 {
@@ -303,12 +330,14 @@ static char *put_scientific(char *to, const char *digits, int n, int exponent)
     return eyot__print_int(to, exponent);
 }
 
-/* Numbers of 10^-5 up to 10^17 are written without an exponent. */
+/* Numbers of 10^-5 up to 10^17 are written without an exponent. Digits are moved in pieces of one size, which may be
+ * more than there are. */
 char *eyot__print_double(char *to, double d)
 {
+    enum { PIECE = 24 };
     uint64_t bits;
     int exponent;
-    char digits[EYOT__NUMBER_MAX];
+    char digits[2 * PIECE] = {0};
     memcpy(&bits, &d, sizeof bits);
     if (bits >> 63) *to++ = '-';
     bits &= ~((uint64_t)1 << 63);
@@ -316,25 +345,23 @@ char *eyot__print_double(char *to, double d)
         memcpy(to, "0.0", 3);
         return to + 3;
     }
-    uint64_t decimal = shortest(bits, &exponent);
+    uint64_t decimal = strip_zeros(shortest(bits, &exponent), &exponent);
     int n = (int)(eyot__print_uint(digits, decimal) - digits);
     int point = n + exponent; /* digits before the point */
-    while (n > 1 && digits[n - 1] == '0') n--;
     if (point < -4 || point > 17) return put_scientific(to, digits, n, point - 1);
     if (point <= 0) {
         memcpy(to, "0.0000", 6);
         to += 2 - point;
-        memcpy(to, digits, (size_t)n);
+        memcpy(to, digits, PIECE);
         return to + n;
     }
+    memcpy(to, digits, PIECE);
     if (n <= point) {
-        memcpy(to, digits, (size_t)n);
         memset(to + n, '0', (size_t)(point - n));
         memcpy(to + point, ".0", 2);
         return to + point + 2;
     }
-    memcpy(to, digits, (size_t)point);
     to[point] = '.';
-    memcpy(to + point + 1, digits + point, (size_t)(n - point));
+    memcpy(to + point + 1, digits + point, PIECE);
     return to + n + 1;
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EYOT__NUMBER_MAX 32 /* bytes that the longest number needs */
+#define EYOT__NUMBER_MAX 48 /* bytes that writing a number may touch; the longest has 24 */
 
 /* A decimal number as it was read: digits[0 … n) with a point or without, of which `mantissa` holds the first 19 that
  * count, times 10^exponent; `more` when there were others than zeros after those. */
@@ -21,6 +21,21 @@ typedef struct eyot__decimal {
 
 /* The nearest double, ties to even; an infinity when it is too large. */
 double eyot__decimal_to_double(const eyot__decimal *d);
+
+/* The double of a number whose digits are all in the mantissa, when one multiplication or division of two exact doubles
+ * gives it (W. Clinger, 1990); false if it is none of these. */
+static inline bool eyot__small_double(uint64_t mantissa, int64_t exponent, double *out)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    if (mantissa > (uint64_t)1 << 53 || exponent < -22 || exponent > 22) return false;
+    double m = (double)mantissa;
+    *out = exponent < 0 ? m / powers[-exponent] : m * powers[exponent];
+    return true;
+}
+
+/* The double nearest to a mantissa whose digits are all there, if that can be told quickly; false: not. */
+bool eyot__quick_double(uint64_t mantissa, int64_t exponent, double *out);
 
 /* Write at `to`, return the end. */
 char *eyot__print_uint(char *to, uint64_t u);

@@ -18,23 +18,25 @@ static void page_drop(eyot__page *page, uint32_t n)
 
 void eyot__arena_close(eyot__arena *a)
 {
-    if (a->page) page_drop(a->page, 1);
+    if (a->page) page_drop(a->page, EYOT__PAGE_OPEN - a->made);
     a->page = NULL;
     a->at = a->end = NULL;
+    a->made = 0;
 }
 
 static bool arena_page(eyot__arena *a, size_t size)
 {
+    size_t least = size + sizeof(eyot__page) + EYOT__PAGE_SLACK;
     size_t bytes = a->page || a->first > EYOT__PAGE_BYTES ? EYOT__PAGE_BYTES : a->first;
-    if (bytes < size + sizeof(eyot__page)) bytes = size + sizeof(eyot__page);
+    if (bytes < least) bytes = least;
     eyot__page *page = malloc(bytes);
     if (!page) return false;
     eyot__arena_close(a);
-    atomic_init(&page->live, 1);
+    atomic_init(&page->live, EYOT__PAGE_OPEN);
     page->size = (uint32_t)bytes;
     a->page = page;
     a->at = (unsigned char *)(page + 1);
-    a->end = (unsigned char *)page + bytes;
+    a->end = (unsigned char *)page + bytes - EYOT__PAGE_SLACK;
     return true;
 }
 
@@ -69,7 +71,7 @@ typedef struct release_run {
     uint32_t n;
 } release_run;
 
-static void release_later(release_run *run, eyot__node *n)
+static inline void release_later(release_run *run, eyot__node *n)
 {
     if (!n->page) {
         free(n);
@@ -84,12 +86,28 @@ static void release_later(release_run *run, eyot__node *n)
     run->n++;
 }
 
-/* The words of a container and their count, which serves as what is left to do while it is destroyed. */
-static eyot__word *words_of(eyot__node *n, uint32_t **count)
+static inline eyot__word *words_of(eyot__node *n)
 {
-    eyot__seq *s = (eyot__seq *)n;
-    *count = &s->count;
-    return eyot__node_kind(n) >= EYOT__BIG_ARRAY ? ((eyot__big *)n)->w : s->w;
+    return eyot__node_kind(n) >= EYOT__BIG_ARRAY ? ((eyot__big *)n)->w : ((eyot__seq *)n)->w;
+}
+
+/* Lets go of the words of a container, from its end, until one of them is a container that dies with it; NULL: all are
+ * gone. The count is what is left. */
+static eyot__node *release_words(eyot__node *n, release_run *run)
+{
+    eyot__word *w = words_of(n);
+    uint32_t left = ((eyot__seq *)n)->count;
+    eyot__node *dying = NULL;
+    while (left && !dying) {
+        eyot__word child = w[--left];
+        if (!eyot__is_node(child) || !eyot__was_last(eyot__node_of(child))) continue;
+        if (eyot__node_kind(eyot__node_of(child)) < EYOT__ARRAY)
+            release_later(run, eyot__node_of(child));
+        else
+            dying = eyot__node_of(child);
+    }
+    ((eyot__seq *)n)->count = left;
+    return dying;
 }
 
 /* Needs no stack: a dying container keeps the way back to its parent in the slot of the child that is destroyed first
@@ -99,23 +117,9 @@ void eyot__node_destroy(eyot__node *n)
     release_run run = {NULL, 0};
     eyot__node *up = NULL;
     while (n) {
-        eyot__node *down = NULL;
-        if (eyot__node_kind(n) >= EYOT__ARRAY) {
-            uint32_t *left;
-            eyot__word *w = words_of(n, &left);
-            while (!down && *left) {
-                eyot__word child = w[--*left];
-                if (!eyot__is_node(child) || !eyot__was_last(eyot__node_of(child))) continue;
-                eyot__node *c = eyot__node_of(child);
-                if (eyot__node_kind(c) < EYOT__ARRAY) {
-                    release_later(&run, c);
-                } else {
-                    w[*left] = (eyot__word)up;
-                    down = c;
-                }
-            }
-        }
+        eyot__node *down = eyot__node_kind(n) >= EYOT__ARRAY ? release_words(n, &run) : NULL;
         if (down) {
+            words_of(n)[((eyot__seq *)n)->count] = (eyot__word)up;
             up = n;
             n = down;
             continue;
@@ -123,11 +127,7 @@ void eyot__node_destroy(eyot__node *n)
         if (eyot__node_kind(n) == EYOT__BIG_MAP) eyot__unref((eyot__word)((eyot__big *)n)->index);
         release_later(&run, n);
         n = up;
-        if (n) {
-            uint32_t *left;
-            eyot__word *w = words_of(n, &left);
-            up = eyot__node_of(w[*left]);
-        }
+        if (n) up = eyot__node_of(words_of(n)[((eyot__seq *)n)->count]);
     }
     page_drop(run.page, run.n);
 }

@@ -240,14 +240,17 @@ eyot__num eyot__num_of(eyot__word w);
 #define EYOT__PAGE_BYTES 4080u /* with malloc's own word a page is 4 KiB */
 
 typedef struct eyot__page {
-    _Atomic uint32_t live; /* nodes, and 1 while an arena fills it */
+    _Atomic uint32_t live; /* nodes; while an arena fills the page EYOT__PAGE_OPEN less those that have died */
     uint32_t size;
 } eyot__page;
+#define EYOT__PAGE_OPEN (1u << 30)
+#define EYOT__PAGE_SLACK 16u /* behind the last node: short bytes are copied 16 at a time */
 
 typedef struct eyot__arena {
     eyot__page *page;
     unsigned char *at, *end;
-    size_t first; /* bytes of the first page */
+    size_t first;  /* bytes of the first page */
+    uint32_t made; /* nodes in this page */
 } eyot__arena;
 
 void *eyot__arena_slow(eyot__arena *a, size_t size);
@@ -262,8 +265,7 @@ static inline void *eyot__node_new(eyot__arena *a, size_t size, unsigned bits)
         n = (eyot__node *)(void *)a->at;
         n->page = (uint16_t)((size_t)(a->at - (unsigned char *)a->page) / 8);
         a->at += size;
-        uint32_t live = atomic_load_explicit(&a->page->live, memory_order_relaxed);
-        atomic_store_explicit(&a->page->live, live + 1, memory_order_relaxed);
+        a->made++;
     } else {
         n = eyot__arena_slow(a, size);
         if (!n) return NULL;
@@ -416,7 +418,14 @@ eyot_status eyot__map_put(eyot__word *map, const char *key, size_t len, eyot__wo
  * or a removal. `chunks` are nodes of kind CHUNK made by eyot__seq_from, all full but the last. A map of several chunks
  * gets its index: EEXIST, and *duplicate is a key that is in it twice. On failure nothing was taken. ENOMEM. */
 #define EYOT__SEQ_BITS(kind) ((uint16_t)((kind) | 1u << EYOT__HEIGHT_SHIFT))
-eyot__word eyot__seq_from(eyot__arena *a, uint16_t bits, const eyot__word *words, uint32_t n); /* 0: no memory */
+static inline eyot__word eyot__seq_from(eyot__arena *a, uint16_t bits, const eyot__word *words, uint32_t n)
+{
+    eyot__seq *s = (eyot__seq *)eyot__node_new(a, sizeof *s + n * sizeof s->w[0], bits);
+    if (!s) return 0; /* no memory */
+    s->count = s->cap = n;
+    memcpy(s->w, words, n * sizeof *words);
+    return (eyot__word)s;
+}
 eyot_status eyot__big_from(eyot__word *out, uint16_t bits, const eyot__word *chunks, uint32_t n,
                            const eyot__text **duplicate);
 /* The key that n flat words hold twice; NULL. */

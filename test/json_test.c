@@ -587,19 +587,26 @@ TEST(json_write__failure_leaves_the_buffer_as_it_was)
     eyot__buf_clear(&buf);
 }
 
-TEST(json_write__keeps_to_the_buffers_limit)
+TEST(json_write__fills_a_limited_buffer_to_its_last_byte)
 {
-    eyot_value *v = eyot_json_parse(
-        "[\"0123456789012345678901234567890123456789\",\"0123456789012345678901234567890123456789\"]", NULL);
-    eyot_buf buf = EYOT__BUF_INIT;
-    buf.max = 100;
-    CHECK_OK(eyot_json()->encode(v, &buf, NULL));
-    eyot__buf_reset(&buf);
-    eyot__buf_clear(&buf);
-    buf.max = 80;
-    CHECK_STATUS(eyot_json()->encode(v, &buf, NULL), EYOT_ELIMIT);
-    eyot__buf_clear(&buf);
-    eyot_value_unref(v);
+    uint64_t seed = test_seed();
+    for (unsigned i = 0; i < 300; i++) {
+        eyot_value *v = random_value(&seed, 3);
+        char *text = eyot_json_print(v, NULL);
+        size_t len = strlen(text);
+        eyot_buf buf = EYOT__BUF_INIT;
+        CHECK_OK(eyot_buf_add(&buf, "before", 6));
+        buf.max = len + 6;
+        CHECK_OK(eyot_json()->encode(v, &buf, NULL));
+        CHECK(buf.len == len + 6 && memcmp(buf.data + 6, text, len) == 0);
+        eyot__buf_clear(&buf);
+        buf.max = len - 1;
+        if (buf.max) CHECK_STATUS(eyot_json()->encode(v, &buf, NULL), EYOT_ELIMIT);
+        if (buf.max) CHECK_STATUS(buf.failed, EYOT_ELIMIT);
+        eyot__buf_clear(&buf);
+        eyot_value_unref(v);
+        eyot_free(text);
+    }
 }
 
 TEST(json_decode__what_does_not_parse_is_corrupt)

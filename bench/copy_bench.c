@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* What it costs to give a state to a branch, and to change one that others hold. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <eyot/copiers.h>
+
+#include "bench/bench.h"
+#include "bench/documents.h"
+#if defined(HAVE_CJSON)
+#include <cjson/cJSON.h>
+#endif
+
+typedef struct state {
+    char *text, *room;
+    size_t len;
+    void *value, *update, *rules;
+    const char *key;
+#if defined(HAVE_CJSON)
+    cJSON *other;
+#endif
+} state;
+
+/* ---- copies ---------------------------------------------------------------------------------------------------- */
+
+static void copy(void *arg)
+{
+    state *s = arg;
+    void *out;
+    eyot_json()->copy(s->value, &out, NULL);
+    eyot_json()->free(out, NULL);
+}
+
+static void copy_bytes(void *arg)
+{
+    state *s = arg;
+    memcpy(s->room, s->text, s->len);
+    __asm__ volatile("" : : "r"(s->room) : "memory"); /* the copy is wanted */
+}
+
+#if defined(HAVE_CJSON)
+static void copy_cjson(void *arg)
+{
+    cJSON_Delete(cJSON_Duplicate(((state *)arg)->other, true));
+}
+#endif
+
+static void copies(const char *size, size_t bytes)
+{
+    char names[3][64], ratio[96];
+    state s = {0};
+    s.text = bench_document(DOCUMENT_MIXED, bytes, &s.len);
+    s.room = malloc(s.len);
+    s.value = eyot_json_parse_len(s.text, s.len, NULL);
+    if (!s.value || !s.room) abort();
+    snprintf(names[0], sizeof names[0], "copy_json__%s", size);
+    snprintf(names[1], sizeof names[1], "copy_json__%s_memcpy", size);
+    snprintf(names[2], sizeof names[2], "copy_json__%s_cjson", size);
+    bench_way ways[3] = {{.name = names[0], .ops = 1, .fn = copy, .arg = &s},
+                         {.name = names[1], .ops = 1, .fn = copy_bytes, .arg = &s}};
+    size_t n = 2;
+#if defined(HAVE_CJSON)
+    s.other = cJSON_ParseWithLength(s.text, s.len);
+    ways[n++] = (bench_way){.name = names[2], .ops = 1, .fn = copy_cjson, .arg = &s};
+#endif
+    if (bench_in_turn(ways, n)) {
+        snprintf(ratio, sizeof ratio, "copy_json__%s_memcpy_over_ours", size);
+        bench_quotient(ratio, &ways[1], &ways[0], NULL);
+        snprintf(ratio, sizeof ratio, "copy_json__%s_cjson_over_ours", size);
+        if (n > 2) bench_quotient(ratio, &ways[2], &ways[0], NULL);
+    }
+#if defined(HAVE_CJSON)
+    cJSON_Delete(s.other);
+#endif
+    eyot_value_unref(s.value);
+    free(s.text);
+    free(s.room);
+}
+
+/* ---- changes --------------------------------------------------------------------------------------------------- */
+
+/* What a branch does: takes the state that others hold, changes a key, lets go. */
+static void change_shared(void *arg)
+{
+    state *s = arg;
+    eyot_value_unref(eyot_value_set(eyot_value_ref(s->value), s->key, eyot_value_new_int(7)));
+}
+
+/* The bound: the words of the top level once, and back. */
+static void copy_words(void *arg)
+{
+    state *s = arg;
+    void *words = malloc(s->len);
+    memcpy(words, s->room, s->len);
+    __asm__ volatile("" : : "r"(words) : "memory");
+    free(words);
+}
+
+static eyot_value *wide_state(int keys)
+{
+    eyot_value *v = eyot_value_new_map();
+    char key[32], text[96];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    for (int i = 0; i < keys; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        v = eyot_value_set(v, key, eyot_value_new_string(text));
+    }
+    return v;
+}
+
+/* A 1 MiB state of so many keys at the top, of which `key` is changed. */
+static void changes(int keys, const char *label, const char *key)
+{
+    char name[64], bound[64];
+    state s = {0};
+    s.key = key;
+    s.len = (size_t)keys * 8;
+    s.room = calloc(1, s.len);
+    if (keys == 2) {
+        size_t len;
+        s.text = bench_document(DOCUMENT_MIXED, 1 << 20, &len);
+        s.value = eyot_json_parse_len(s.text, len, NULL);
+    } else {
+        s.value = wide_state(keys);
+    }
+    if (!s.value || !s.room) abort();
+    snprintf(name, sizeof name, "change_shared__1MiB_%s", label);
+    snprintf(bound, sizeof bound, "change_shared__%s_copy_of_8_bytes_a_key", label);
+    bench_way ways[2] = {{.name = name, .ops = 1, .fn = change_shared, .arg = &s},
+                         {.name = bound, .ops = 1, .fn = copy_words, .arg = &s}};
+    if (bench_in_turn(ways, 2)) {
+        double least = 1e18;
+        for (unsigned i = 0; i < ways[0].n; i++)
+            if (ways[0].sample[i] - ways[1].sample[i] < least) least = ways[0].sample[i] - ways[1].sample[i];
+        snprintf(name, sizeof name, "change_shared__%s_beyond_that", label);
+        bench_value(name, least, "ns (goal <= 1000)");
+    }
+    eyot_value_unref(s.value);
+    free(s.room);
+    free(s.text);
+}
+
+/* ---- updates --------------------------------------------------------------------------------------------------- */
+
+static void apply(void *arg)
+{
+    state *s = arg;
+    if (eyot_json()->apply(&s->value, s->update, NULL, s->rules)) abort();
+}
+
+static void make_update(void *arg)
+{
+    (void)arg;
+    eyot_value_unref(eyot_value_set(eyot_value_new_map(), "n", eyot_value_new_int(3)));
+}
+
+static void updates(const char *name, const char *update, eyot_reducer reducer, uint64_t limit)
+{
+    state s = {0};
+    s.value = eyot_json_parse("{\"n\":1,\"name\":\"small\",\"log\":[],\"map\":{\"a\":1}}", NULL);
+    s.update = eyot_json_parse(update, NULL);
+    if (reducer != EYOT_REPLACE) {
+        const char *key = reducer == EYOT_APPEND ? "log" : reducer == EYOT_MERGE ? "map" : "n";
+        if (eyot_json()->rule(&s.rules, key, reducer, limit, NULL)) abort();
+    }
+    bench_time(name, 1, apply, &s);
+    eyot_value_unref(s.value);
+    eyot_value_unref(s.update);
+    eyot_json()->rules_free(s.rules);
+}
+
+int main(int argc, char **argv)
+{
+    bench_begin(argc, argv);
+    copies("200B", 200);
+    copies("4KiB", 4096);
+    copies("64KiB", 65536);
+    copies("1MiB", 1 << 20);
+    changes(2, "2_keys", "step");
+    changes(32, "32_keys", "key5");
+    changes(100, "100_keys", "key50");
+    changes(10000, "10000_keys", "key5000");
+    changes(10000, "10000_keys_and_one_more", "new");
+    updates("apply_json__replace_of_a_sole_owner", "{\"n\":5}", EYOT_REPLACE, 0);
+    updates("apply_json__add_to_a_sole_owner", "{\"n\":5}", EYOT_ADD, 0);
+    updates("apply_json__append_to_the_last_1000", "{\"log\":[5]}", EYOT_APPEND, 1000);
+    updates("apply_json__merge_into_a_map", "{\"map\":{\"b\":2}}", EYOT_MERGE, 0);
+    bench_time("update_json__made_and_freed", 1, make_update, NULL);
+    return bench_end();
+}
