@@ -37,6 +37,7 @@ const eyot_copier *eyot_json(void)
         .conflict = eyot__state_conflict,
         .diff = eyot__state_diff,
         .drop_local = eyot__state_drop_local,
+        .has_local = eyot__state_has_local,
         .rule = eyot__rules_add,
         .rules_free = eyot__rules_free,
         .rules_text = eyot__rules_text,

@@ -327,6 +327,18 @@ eyot_status eyot__state_apply(void **state, const void *update, eyot_error *e, v
 
 /* ---- local keys ------------------------------------------------------------------------------------------------ */
 
+bool eyot__state_has_local(const void *v, void *rules)
+{
+    const eyot__rules *r = rules;
+    eyot__word w = eyot__word_of(v);
+    if (!r || !r->locals || !eyot__is_map(w)) return false;
+    eyot__cursor c = eyot__cursor_of(r->map);
+    for (const eyot__word *entry; (entry = eyot__cursor_entry(&c));)
+        if (eyot__int_unpack(entry[1]) == EYOT_LOCAL && eyot__map_find_text(w, eyot__text_of(entry[0])) != EYOT__NONE)
+            return true;
+    return false;
+}
+
 eyot_status eyot__state_drop_local(void **state, void *rules)
 {
     const eyot__rules *r = rules;

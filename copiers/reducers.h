@@ -31,6 +31,7 @@ eyot_status eyot__state_apply(void **state, const void *update, eyot_error *e, v
 eyot_status eyot__state_conflict(const void *update, eyot_written_fn emit, void *arg, void *rules);
 eyot_status eyot__state_diff(const void *before, const void *after, void **update, eyot_error *e, void *rules);
 eyot_status eyot__state_drop_local(void **state, void *rules);
+bool eyot__state_has_local(const void *v, void *rules);
 
 /* What two values come to: old and new are borrowed, *out is owned. ETYPE, EOVERFLOW (`what` says what is wrong), ENOMEM. */
 eyot_status eyot__add(eyot__word a, eyot__word b, eyot__word *out, const char **what);

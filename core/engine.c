@@ -206,7 +206,8 @@ static eyot_status create_stored(eyot_run *r, eyot_error *e)
     eyot_engine *engine = r->engine;
     const eyot_graph *g = r->graph;
     if (random_bytes(r->token, sizeof r->token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
-    if (eyot__run_append_snapshot(r)) return eyot_error_set(e, EYOT_ENOMEM, "the first state could not be encoded");
+    eyot_status status = eyot__run_append_snapshot(r);
+    if (status) return eyot_error_set(e, status, "the first state could not be encoded: %s", eyot_status_text(status));
     if (r->out.n == 0)
         return eyot_error_set(e, EYOT_ELIMIT, "the first state is larger than the store takes (%llu bytes)",
                               (unsigned long long)engine->max_body);
@@ -220,7 +221,7 @@ static eyot_status create_stored(eyot_run *r, eyot_error *e)
     eyot_commit first;
     eyot__journal_make(r, engine->lease_ms, &first);
     r->epoch = first.epoch = 1;
-    eyot_status status = eyot__store_create_run(engine->store, &row, eyot__bytes(g->source, g->source_len), &first, e);
+    status = eyot__store_create_run(engine->store, &row, eyot__bytes(g->source, g->source_len), &first, e);
     r->in_flight = false;
     r->flying.n = 0;
     eyot__buf_reset(&r->flying.bytes);

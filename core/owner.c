@@ -23,16 +23,21 @@ static bool read_file(const char *path, char *out, size_t cap)
     return true;
 }
 
-/* Field 22 of /proc/PID/stat (proc(5)): when the process started, in ticks since boot. The name in field 2 may hold
- * anything, so counting begins after its last parenthesis. */
-static bool start_of(long long pid, unsigned long long *start)
+/* Fields of /proc/PID/stat (proc(5)): 3 the state, 20 the number of threads, 22 when the process started, in ticks since
+ * boot. The name in field 2 may hold anything, so counting begins after its last parenthesis. A process that was killed
+ * and not yet waited for is a zombie without threads: it does nothing any more. */
+static bool look_at(long long pid, unsigned long long *start, bool *zombie)
 {
-    char path[64], text[1024];
+    char path[64], text[1024], state;
+    long threads;
     snprintf(path, sizeof path, "/proc/%lld/stat", pid);
     if (!read_file(path, text, sizeof text)) return false;
     char *p = strrchr(text, ')');
-    for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
-    return p && sscanf(p, " %llu", start) == 1;
+    if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu", &state,
+                     &threads, start) != 3)
+        return false;
+    *zombie = (state == 'Z' || state == 'X') && threads <= 1;
+    return true;
 }
 
 void eyot__owner_self(char *out, size_t cap, uint64_t engine_number)
@@ -43,7 +48,8 @@ void eyot__owner_self(char *out, size_t cap, uint64_t engine_number)
     if (read_file("/proc/sys/kernel/random/boot_id", boot, sizeof boot)) boot[strcspn(boot, "\n")] = 0;
     ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
     if (n > 0) space[n] = 0;
-    (void)start_of(pid, &start);
+    bool zombie;
+    (void)look_at(pid, &start, &zombie);
     snprintf(out, cap, "%s/%s/%lld/%llu/%llu", boot, space, pid, start, (unsigned long long)engine_number);
 }
 
@@ -69,6 +75,7 @@ eyot__owner_state eyot__owner_look(const char *self, eyot_bytes owner)
     unsigned long long start, now;
     if (sscanf(other + host, "/%lld/%llu/", &pid, &start) != 2 || pid <= 0) return EYOT__OWNER_UNKNOWN;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return EYOT__OWNER_DEAD;
-    if (start_of(pid, &now) && now != start) return EYOT__OWNER_DEAD;
+    bool zombie;
+    if (look_at(pid, &now, &zombie) && (now != start || zombie)) return EYOT__OWNER_DEAD;
     return EYOT__OWNER_ALIVE;
 }

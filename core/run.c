@@ -203,7 +203,10 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
     }
     o->taken = o->few;
     o->n = 0;
-    if (status == EYOT_PENDING) status = EYOT_EINVAL; /* completed with it */
+    if (status > 0 || (status && strcmp(eyot_status_name(status), "unknown") == 0)) { /* also PENDING, when completed */
+        if (!t->text) eyot_task_fail(t, "the node returned %d, which is no status of a finished task", (int)status);
+        status = EYOT_EFAILED;
+    }
     if (status)
         o->status = eyot_error_set(&o->e, status, "%s", t->text ? t->text : eyot_status_text(status));
     else
@@ -374,19 +377,25 @@ static void maybe_snapshot(eyot_run *r)
 {
     uint64_t limit = r->snapshot_bytes > SNAPSHOT_BYTES ? r->snapshot_bytes : SNAPSHOT_BYTES;
     if (r->tail_bytes <= limit || r->failing || r->frontier.n_live + r->frontier.n_waiting == 0) return;
-    if (eyot__run_append_snapshot(r)) eyot__run_fail(r, EYOT_ENOMEM, "out of memory while writing a snapshot");
+    eyot_status status = eyot__run_append_snapshot(r);
+    if (status) eyot__run_fail(r, status, "a snapshot could not be written: %s", eyot_status_text(status));
 }
 
-static void commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *entry, size_t key_len)
+/* Returns false, and nothing has happened, when there is no memory for its entry. */
+static bool commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *entry, size_t key_len)
 {
     bool logged = entry && r->durability != EYOT_EXIT;
-    uint64_t step = count_step(r);
+    uint64_t step = atomic_load_explicit(&r->steps, memory_order_relaxed) + 1;
     if (logged &&
-        eyot__run_append(r, EYOT_ENTRY_TASK, step, entry->data, key_len, entry->data + key_len, entry->len - key_len))
-        eyot__run_fail(r, EYOT_ENOMEM, "out of memory while writing an entry");
-    if (!advance(r, t, o)) return;
+        eyot__run_append(r, EYOT_ENTRY_TASK, step, entry->data, key_len, entry->data + key_len, entry->len - key_len)) {
+        o->status = eyot_error_set(&o->e, EYOT_ENOMEM, "out of memory while writing an entry");
+        return false;
+    }
+    count_step(r);
+    if (!advance(r, t, o)) return true;
     collect_fired(r);
     if (logged) maybe_snapshot(r);
+    return true;
 }
 
 static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char *text, const eyot_buf *entry,
@@ -400,6 +409,13 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
         eyot__run_fail(r, status, "%s: %s", key ? key : eyot_task_node(t), text);
     }
     eyot__task_clear(t); /* the activation stays in the frontier: the task is not done */
+}
+
+static void drop_items(eyot_run *r, outcome *o)
+{
+    for (size_t i = 0; o->taken && i < o->n; i++)
+        if (o->taken[i].item) r->graph->copier->free(o->taken[i].item, r->graph->copier_user);
+    o->n = 0;
 }
 
 /* The outcome reaches the run. Returns false when it was dropped. `in_place`: this thread may wait for the store, and goes
@@ -420,11 +436,11 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     bool refused = r->lost || r->phase != EYOT__RUN_LIVE;
     r->running--;
     if (refused || o->status) {
-        for (size_t i = 0; o->taken && i < o->n; i++)
-            if (o->taken[i].item) r->graph->copier->free(o->taken[i].item, r->graph->copier_user);
+        drop_items(r, o);
         fail_task(r, t, o->status ? o->status : EYOT_ECANCELED, o->e.text, refused ? NULL : entry, key_len);
-    } else {
-        commit_task(r, t, o, entry, key_len);
+    } else if (!commit_task(r, t, o, entry, key_len)) {
+        drop_items(r, o);
+        fail_task(r, t, o->status, o->e.text, NULL, 0);
     }
     eyot__run_settle_end(r);
     bool flush = r->out.n > 0 && r->durability != EYOT_ASYNC && in_place;
@@ -527,8 +543,10 @@ void eyot__run_settle_end(eyot_run *r)
     bool finished = r->frontier.n_live == 0 && r->frontier.n_waiting == 0;
     if (!finished && !cancelled && !r->failing) return;
     /* In exit mode the only entry before the status; written before the last join consumes the ends. */
-    if (r->stored && r->durability == EYOT_EXIT && !r->lost && !r->broken && eyot__run_append_snapshot(r))
-        eyot__run_fail(r, EYOT_ENOMEM, "out of memory while writing a snapshot");
+    if (r->stored && r->durability == EYOT_EXIT && !r->lost && !r->broken) {
+        eyot_status status = eyot__run_append_snapshot(r);
+        if (status) eyot__run_fail(r, status, "the last snapshot could not be written: %s", eyot_status_text(status));
+    }
     if (finished && !r->failing) final_state(r);
     r->status = r->failing ? EYOT_RUN_FAILED : finished ? EYOT_RUN_DONE : EYOT_RUN_CANCELLED;
     if (r->status == EYOT_RUN_CANCELLED) eyot_error_set(&r->error, EYOT_ECANCELED, "the run was cancelled");

@@ -2,7 +2,8 @@
 /* The inside of engines, runs and tasks, shared by run.c, task.c, journal.c, pool.c, engine.c, replay.c.
  *
  * Locks, in the order in which they may be taken: run → engine → journal. A run's lock guards all of the run but what is
- * said otherwise; node functions, copiers' apply and encode, and stores are called without any lock. */
+ * said otherwise; node functions and stores are called without any lock, copiers without one for a task's own update and
+ * under the run's lock for joins, items and snapshots. */
 #ifndef EYOT_CORE_RUN_H
 #define EYOT_CORE_RUN_H
 
