@@ -23,7 +23,7 @@ function(eyot_inside_program name)
     if(TARGET test_support)
         target_link_libraries(${name} PRIVATE test_support)
     endif()
-    target_link_libraries(${name} PRIVATE eyot_static Threads::Threads)
+    target_link_libraries(${name} PRIVATE eyot_static Threads::Threads m)
 endfunction()
 
 file(GLOB test_sources CONFIGURE_DEPENDS
@@ -35,6 +35,12 @@ foreach(source ${test_sources})
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
 endforeach()
+
+# Its allocations go through it first: the library's objects are linked into the program.
+if(TARGET alloc_test)
+    target_link_options(alloc_test PRIVATE
+        LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=realpath)
+endif()
 
 # The harness itself.
 add_executable(harness_sample test/harness/sample.c $<TARGET_OBJECTS:test_main>)
