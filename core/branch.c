@@ -551,20 +551,42 @@ static eyot_status end_branch(eyot__frontier *f, eyot__activation *a)
     return EYOT_OK;
 }
 
-/* The item is the branch's first update. On failure the branch is gone. */
-static eyot_status apply_item(eyot__frontier *f, eyot__activation *a, void *item_take, int64_t index,
-                              eyot__arrival *branch, eyot_error *e)
+eyot_status eyot__taken_apply(const eyot__history *h, eyot__state *state, eyot__taken *taken, size_t n, eyot_error *e)
+{
+    for (size_t i = 0; taken && i < n; i++) {
+        eyot_error own;
+        if (!taken[i].item) continue;
+        eyot__error_none(&own);
+        taken[i].state = eyot__state_ref(state);
+        eyot_status status = eyot__state_update(&taken[i].state, taken[i].item, h, &own);
+        if (status) return eyot_error_set(e, status, "an item that was sent: %s", own.text);
+    }
+    return EYOT_OK;
+}
+
+void eyot__taken_clear(const eyot__history *h, eyot__taken *taken, size_t n)
+{
+    for (size_t i = 0; taken && i < n; i++) {
+        if (taken[i].item) h->copier->free(taken[i].item, h->user);
+        eyot__state_unref(taken[i].state, h);
+        taken[i].item = NULL;
+        taken[i].state = NULL;
+    }
+}
+
+/* The item becomes the branch's first update. On failure the branch is gone. */
+static eyot_status give_item(eyot__frontier *f, eyot__activation *a, eyot__taken *taken, eyot__arrival *branch)
 {
     eyot__history *h = &f->history;
-    eyot_status status = eyot__state_update(&branch->state, item_take, h, e);
-    if (status)
-        h->copier->free(item_take, h->user);
-    else if ((status = eyot__history_extend(h, &branch->version, item_take, &a->who, index)) != EYOT_OK)
-        no_memory(e);
-    if (!status) return EYOT_OK;
+    eyot__state_unref(branch->state, h);
+    branch->state = taken->state;
+    void *item = taken->item;
+    taken->item = NULL;
+    taken->state = NULL;
+    if (eyot__history_extend(h, &branch->version, item, &a->who, (int64_t)branch->index) == EYOT_OK) return EYOT_OK;
     eyot__history_release(h, branch->version);
     eyot__state_unref(branch->state, h);
-    return status;
+    return EYOT_ENOMEM;
 }
 
 /* From now on joins that wait to be complete may have to find out that they are. */
@@ -583,13 +605,7 @@ static size_t edges_in(const eyot__taken *taken, size_t n)
     return edges;
 }
 
-static void free_items(eyot__frontier *f, const eyot__taken *taken, size_t from, size_t n)
-{
-    for (size_t i = from; taken && i < n; i++)
-        if (taken[i].item) f->history.copier->free(taken[i].item, f->history.user);
-}
-
-static eyot_status go_along(eyot__frontier *f, eyot__activation *a, const eyot__taken *taken, size_t n, eyot_error *e)
+static eyot_status go_along(eyot__frontier *f, eyot__activation *a, eyot__taken *taken, size_t n, eyot_error *e)
 {
     const uint32_t *out = f->shape->nodes[a->who.node].out;
     eyot__arrival to = {.version = a->version, .state = a->state, .stamp = a->who.stamp, .path = a->who.path};
@@ -602,22 +618,22 @@ static eyot_status go_along(eyot__frontier *f, eyot__activation *a, const eyot__
     eyot__history_share(&f->history, v, state, (uint32_t)(n - 1));
     for (; i < n && !status; i++) {
         uint32_t number = taken ? taken[i].edge : out[i];
-        void *item = taken ? taken[i].item : NULL;
+        bool sent = taken && taken[i].item;
         const eyot__tedge *edge = &f->shape->edges[number];
         to.version = v;
         to.state = state;
         to.edge = edge->in_index;
         to.index = taken && i > 0 && taken[i - 1].edge == number ? to.index + 1 : 0;
-        if (item) status = apply_item(f, a, item, (int64_t)to.index, &to, e);
-        if (!status && arrive(f, number, edge->to, item != NULL, &to)) status = no_memory(e);
+        if (sent) status = give_item(f, a, &taken[i], &to);
+        if (!status) status = arrive(f, number, edge->to, sent, &to);
     }
     if (!status) return EYOT_OK;
-    free_items(f, taken, i, n);
+    eyot__taken_clear(&f->history, taken ? taken + i : NULL, n - i);
     for (; i < n; i++) { /* the branches that did not set out */
         eyot__history_release(&f->history, v);
         eyot__state_unref(state, &f->history);
     }
-    return status;
+    return no_memory(e);
 }
 
 /* The branch is alone and goes one plain way: it moves without being looked for by anyone. */
@@ -644,7 +660,7 @@ static eyot_status move(eyot__frontier *f, eyot__activation *a, uint32_t edge, e
     return f->tests ? eyot__frontier_settle(f, e) : EYOT_OK;
 }
 
-eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *update_take, const eyot__taken *taken,
+eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *update_take, eyot__taken *taken,
                                   size_t n_taken, eyot_error *e)
 {
     eyot_status status = EYOT_OK;
@@ -653,7 +669,7 @@ eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *
     if (!status && n_taken == 1 && f->n_live == 1 && f->n_waiting == 0 && !(taken && taken[0].item))
         return move(f, a, taken ? taken[0].edge : f->shape->nodes[a->who.node].out[0], e);
     if (status) {
-        free_items(f, taken, 0, n_taken);
+        eyot__taken_clear(&f->history, taken, n_taken);
     } else if (n_taken == 0) {
         if (end_branch(f, a)) status = no_memory(e);
     } else {

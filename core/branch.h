@@ -43,7 +43,12 @@ typedef struct eyot__place {
 typedef struct eyot__taken {
     uint32_t edge;
     void *item; /* NULL: a plain edge. Otherwise one branch with this first update; numbered per edge in order */
+    eyot__state *state; /* of that branch: the task's new state with the item applied */
 } eyot__taken;
+/* Applies the items: without a lock, before anything has happened, so that one that does not fit fails the attempt. */
+eyot_status eyot__taken_apply(const eyot__history *h, eyot__state *state, eyot__taken *taken, size_t n, eyot_error *e);
+/* Frees items and states that were not taken. `taken` may be NULL. */
+void eyot__taken_clear(const eyot__history *h, eyot__taken *taken, size_t n);
 
 typedef struct eyot__frontier {
     const eyot_graph *graph;
@@ -79,7 +84,7 @@ eyot_status eyot__frontier_start(eyot__frontier *f, eyot__state *state_take, eyo
 /* The task is done: its update (NULL: none; already applied to its state) enters the history, its branch goes along the
  * edges taken, or ends when there is none. Takes the update, the items and the activation. `taken` NULL: the first n_taken
  * out-edges, plainly. */
-eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *update_take, const eyot__taken *taken,
+eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *update_take, eyot__taken *taken,
                                   size_t n_taken, eyot_error *e);
 
 /* Takes the oldest fired task from the list; NULL: none. */

@@ -19,9 +19,8 @@ enum { LEASE_MS = 30000, LEASE_MIN_MS = 2000, MAX_STEPS = 1000000, MAX_BEHIND = 
 
 static void engine_free(eyot_engine *engine)
 {
-    free(engine->journal.commits);
-    free(engine->journal.runs);
-    pthread_mutex_destroy(&engine->journal.lock);
+    eyot__owner_leave(engine);
+    eyot__journal_clear(&engine->journal);
     eyot__chunks_unref(engine->chunks);
     pthread_mutex_destroy(&engine->lock);
     pthread_cond_destroy(&engine->work);
@@ -37,7 +36,6 @@ static uint32_t default_threads(void)
 
 eyot_status eyot_engine_new(eyot_engine **out, const eyot_engine_options *options, eyot_error *e)
 {
-    static _Atomic uint64_t engines;
     eyot_engine_options o;
     *out = NULL;
     if (eyot__options_read(&o, sizeof o, options))
@@ -59,16 +57,16 @@ eyot_status eyot_engine_new(eyot_engine **out, const eyot_engine_options *option
     engine->max_body = info.max_body ? info.max_body : SIZE_MAX / 4;
     engine->n_threads = o.threads ? o.threads : default_threads();
     engine->forks = eyot__fork_count();
-    eyot__owner_self(engine->owner, sizeof engine->owner, atomic_fetch_add(&engines, 1) + 1);
+    eyot__owner_enter(engine);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&engine->lock, NULL);
-    pthread_mutex_init(&engine->journal.lock, NULL);
     pthread_cond_init(&engine->work, NULL);
     pthread_cond_init(&engine->beat, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    status = eyot__pool_start(engine, e);
+    status = eyot__journal_init(&engine->journal) ? eyot_error_set(e, EYOT_ENOMEM, "out of memory")
+                                                  : eyot__pool_start(engine, e);
     if (status) {
         engine_free(engine);
         return status;
@@ -96,6 +94,12 @@ void eyot_engine_free(eyot_engine *engine)
     if (!engine) return;
     while (end_one(engine)) {}
     eyot__pool_stop(engine);
+    /* Threads that waited for a run of ours may still be on their way out; counting them with a lock would cost every run
+     * more than this costs a few engines. */
+    while (atomic_load_explicit(&engine->inside, memory_order_acquire) > 0) {
+        struct timespec moment = {.tv_nsec = 50000};
+        nanosleep(&moment, NULL);
+    }
     engine_free(engine);
 }
 
@@ -189,14 +193,12 @@ void eyot__run_free_now(eyot_run *r)
 static void launch(eyot_run *r, bool hand_out)
 {
     pthread_mutex_lock(&r->lock);
-    eyot__pool_list(r->engine, r);
+    if (!r->listed) eyot__pool_list(r->engine, r);
+    r->launched = true;
     eyot__run_begin(r);
     bool wait_for_none = hand_out && r->phase == EYOT__RUN_LIVE;
     if (wait_for_none) eyot__pool_offer(r->engine, r);
-    if (r->out.n > 0) {
-        eyot__journal_submit(r);
-        eyot__pool_flush_soon(r->engine);
-    }
+    if (r->out.n > 0) eyot__run_flush_soon(r);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -207,10 +209,10 @@ static eyot_status create_stored(eyot_run *r, eyot_error *e)
     const eyot_graph *g = r->graph;
     if (random_bytes(r->token, sizeof r->token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
     eyot_status status = eyot__run_append_snapshot(r);
-    if (status) return eyot_error_set(e, status, "the first state could not be encoded: %s", eyot_status_text(status));
-    if (r->out.n == 0)
-        return eyot_error_set(e, EYOT_ELIMIT, "the first state is larger than the store takes (%llu bytes)",
+    if (status == EYOT_ELIMIT)
+        return eyot_error_set(e, status, "the first state is larger than the store takes (%llu bytes)",
                               (unsigned long long)engine->max_body);
+    if (status) return eyot_error_set(e, status, "the first state could not be encoded: %s", eyot_status_text(status));
     eyot_run_row row = {.run = eyot__bytes(r->id, r->id_len),
                         .graph = eyot__bytes(g->name, strlen(g->name)),
                         .fingerprint = eyot__bytes(g->fingerprint, 64),
@@ -222,9 +224,7 @@ static eyot_status create_stored(eyot_run *r, eyot_error *e)
     eyot__journal_make(r, engine->lease_ms, &first);
     r->epoch = first.epoch = 1;
     status = eyot__store_create_run(engine->store, &row, eyot__bytes(g->source, g->source_len), &first, e);
-    r->in_flight = false;
-    r->flying.n = 0;
-    eyot__buf_reset(&r->flying.bytes);
+    eyot__journal_unmake(r);
     r->acked = r->seq;
     return status;
 }
@@ -251,8 +251,12 @@ static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *
     if (!status && o.run_id) memcpy(r->id, o.run_id, strlen(o.run_id) + 1);
     if (!status && r->stored && !o.run_id && make_id(r->id)) status = eyot_error_set(e, EYOT_EIO, "no random bytes");
     r->id_len = strlen(r->id);
-    if (!status && r->stored) status = create_stored(r, e);
+    if (!status && r->stored) {
+        eyot__pool_list(engine, r); /* before the store knows it: nobody takes it for a claim that was left behind */
+        status = create_stored(r, e);
+    }
     if (status) {
+        if (r->listed) eyot__pool_withdraw(engine, r);
         eyot__run_free_now(r);
         return status;
     }
@@ -323,7 +327,7 @@ static eyot_status claim_run(eyot_run *r, claimed *row, eyot_error *e)
     eyot_status status = eyot__store_claim(engine->store, &claim, see_row, row, &busy);
     if (status == EYOT_EBUSY) {
         eyot__owner_state owner = eyot__owner_look(engine->owner, eyot__bytes(row->owner, strlen(row->owner)));
-        if (owner == EYOT__OWNER_SELF && !eyot__pool_has(engine, r->id)) owner = EYOT__OWNER_DEAD;
+        if (owner == EYOT__OWNER_SELF && !eyot__pool_has(engine, r)) owner = EYOT__OWNER_DEAD;
         if (owner != EYOT__OWNER_DEAD) return held_by(r, row, owner, e);
         claim.steal_epoch = row->epoch;
         status = eyot__store_claim(engine->store, &claim, see_row, row, &busy);
@@ -400,7 +404,9 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
     r->id_len = strlen(run_id);
     memcpy(r->id, run_id, r->id_len + 1);
     eyot__history_release(&r->frontier.history, r->frontier.history.root); /* rebuild puts the branches */
+    eyot__pool_list(engine, r); /* of two threads that resume it, the second sees the first */
     status = take_up(r, e);
+    if (status || r->phase == EYOT__RUN_ENDED) eyot__pool_withdraw(engine, r);
     if (status) {
         eyot__run_free_now(r);
         return status;
@@ -474,10 +480,14 @@ void eyot_run_free(eyot_run *run)
     if (run->phase != EYOT__RUN_ENDED) {
         atomic_store(&run->cancelled, true);
         eyot__run_abandon_pending(run);
-        eyot_engine *engine = run->engine;
-        pthread_mutex_unlock(&run->lock);
-        if (run->stored) eyot__journal_flush(engine, NULL);
-        pthread_mutex_lock(&run->lock);
+        if (run->phase != EYOT__RUN_ENDED && run->stored) {
+            eyot_engine *engine = run->engine;
+            atomic_fetch_add(&engine->inside, 1);
+            pthread_mutex_unlock(&run->lock);
+            eyot__journal_flush(engine, NULL);
+            atomic_fetch_sub_explicit(&engine->inside, 1, memory_order_release);
+            pthread_mutex_lock(&run->lock);
+        }
     }
     while (run->phase != EYOT__RUN_ENDED || run->helpers > 0 || run->journaled || run->in_flight ||
            atomic_load(&run->pins) > 0)

@@ -530,6 +530,7 @@ eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint64
     if (!status) status = get_tasks(&s, f, in, e);
     if (!status) status = get_waiting(&s, f, in, e);
     if (!status) status = get_ends(&s, f, in, e);
+    if (!status && f->n_live + f->n_waiting + f->n_ends == 0) status = malformed(e, "a snapshot without branches");
     if (!status && (in->failed || in->p != in->end)) status = malformed(e, "a snapshot");
     restored_clear(&s, f);
     return status ? status : eyot__frontier_settle(f, e);

@@ -288,14 +288,19 @@ eyot__version *eyot__history_put(eyot__history *h, eyot__version *parent, eyot__
 
 /* ---- joins ----------------------------------------------------------------------------------------------------- */
 
-/* Who wrote a key last in the history so far. A place that is passed through keeps all of those who did, linked. */
+/* Who wrote a place last in the history so far, and who has passed through it since. */
 typedef struct writer {
     uint64_t hash;
-    size_t key, key_len; /* in keys */
-    eyot__change *change;
-    uint32_t next; /* in the table's chain, 0: end */
-    bool through;
+    size_t key, key_len;  /* in keys */
+    eyot__change *change; /* NULL: nobody wrote it, it was only passed through */
+    uint32_t through;     /* newest entry of the list in passers, 0: none */
+    uint32_t next;        /* in the table's chain, 0: end */
 } writer;
+
+typedef struct passer {
+    eyot__change *change;
+    uint32_t next;
+} passer;
 
 typedef struct joining {
     eyot__history *h;
@@ -307,6 +312,8 @@ typedef struct joining {
     eyot_buf keys;
     writer *writers; /* from 1 */
     uint32_t n_writers, cap_writers;
+    passer *passers; /* from 1 */
+    uint32_t n_passers, cap_passers;
     uint32_t *table; /* hash → newest writer */
     uint32_t table_size;
     eyot__change **added;
@@ -359,46 +366,72 @@ static eyot_status report_conflict(joining *j, const char *key, size_t len, cons
     return status;
 }
 
-static eyot_status remember_writer(joining *j, const char *key, size_t len, uint64_t hash, bool through)
+static writer *find_writer(joining *j, const char *key, size_t len, uint64_t hash)
+{
+    if (!j->table_size) return NULL;
+    for (uint32_t i = j->table[hash & (j->table_size - 1)]; i; i = j->writers[i].next) {
+        writer *w = &j->writers[i];
+        if (w->hash == hash && w->key_len == len && memcmp(j->keys.data + w->key, key, len) == 0) return w;
+    }
+    return NULL;
+}
+
+static writer *add_writer(joining *j, const char *key, size_t len, uint64_t hash)
 {
     if (j->n_writers + 1 >= j->cap_writers) {
         uint32_t cap = j->cap_writers ? j->cap_writers * 2 : 64;
         writer *writers = realloc(j->writers, cap * sizeof *writers);
-        if (!writers) return EYOT_ENOMEM;
+        if (!writers) return NULL;
         j->writers = writers;
         j->cap_writers = cap;
     }
-    if (j->n_writers >= j->table_size / 2 && table_grow(j)) return EYOT_ENOMEM;
+    if (j->n_writers >= j->table_size / 2 && table_grow(j)) return NULL;
     size_t at = j->keys.len;
-    if (eyot_buf_add(&j->keys, key, len)) return EYOT_ENOMEM;
+    eyot__buf_put(&j->keys, key, len);
+    if (j->keys.failed) return NULL;
     uint32_t *slot = &j->table[hash & (j->table_size - 1)];
     writer *w = &j->writers[++j->n_writers];
-    *w = (writer){.hash = hash, .key = at, .key_len = len, .change = j->change, .next = *slot, .through = through};
+    *w = (writer){.hash = hash, .key = at, .key_len = len, .next = *slot};
     *slot = j->n_writers;
+    return w;
+}
+
+static eyot_status add_passer(joining *j, writer *w)
+{
+    if (w->through && j->passers[w->through].change == j->change) return EYOT_OK;
+    if (j->n_passers + 1 >= j->cap_passers) {
+        uint32_t cap = j->cap_passers ? j->cap_passers * 2 : 64;
+        passer *passers = realloc(j->passers, cap * sizeof *passers);
+        if (!passers) return EYOT_ENOMEM;
+        j->passers = passers;
+        j->cap_passers = cap;
+    }
+    j->passers[++j->n_passers] = (passer){.change = j->change, .next = w->through};
+    w->through = j->n_passers;
     return EYOT_OK;
 }
 
+static bool unknown_to(const joining *j, const eyot__change *c)
+{
+    return c && c != j->change && c->in_arrival != j->arrival;
+}
+
 /* The rule: an added update conflicts with the last writer of its key if the arrival it comes from does not have that
- * one. Two updates that only pass through a place do not touch each other there. */
+ * one. Two updates that only pass through a place do not touch each other there. Once a place is written, those who
+ * passed through it before are forgotten: who knows the writer knows them. */
 static eyot_status told_key(void *arg, const char *key, size_t len, bool through)
 {
     joining *j = arg;
     uint64_t hash = hash_key(key, len);
-    writer *mine = NULL; /* the entry that this write replaces */
-    if (j->table_size) {
-        for (uint32_t i = j->table[hash & (j->table_size - 1)]; i; i = j->writers[i].next) {
-            writer *w = &j->writers[i];
-            if (w->hash != hash || w->key_len != len || memcmp(j->keys.data + w->key, key, len) != 0) continue;
-            if (j->check && !(through && w->through) && w->change != j->change && w->change->in_arrival != j->arrival)
-                return report_conflict(j, key, len, w->change, j->change);
-            if (w->through == through && (!through || w->change == j->change)) mine = w;
-        }
-    }
-    if (mine) {
-        mine->change = j->change;
-        return EYOT_OK;
-    }
-    return remember_writer(j, key, len, hash, through);
+    writer *w = find_writer(j, key, len, hash);
+    if (!w && !(w = add_writer(j, key, len, hash))) return EYOT_ENOMEM;
+    if (j->check && unknown_to(j, w->change)) return report_conflict(j, key, len, w->change, j->change);
+    if (through) return add_passer(j, w);
+    for (uint32_t i = w->through; i && j->check; i = j->passers[i].next)
+        if (unknown_to(j, j->passers[i].change)) return report_conflict(j, key, len, j->passers[i].change, j->change);
+    w->change = j->change;
+    w->through = 0;
+    return EYOT_OK;
 }
 
 static eyot_status tell_keys(joining *j, eyot__change *c, bool check)
@@ -674,6 +707,7 @@ eyot_status eyot__history_join(eyot__history *h, eyot__arrival *sorted, eyot__ve
     eyot_status status = join_several(&j, sorted, version, state);
     free(j.added);
     free(j.writers);
+    free(j.passers);
     free(j.table);
     eyot__buf_clear(&j.keys);
     return status;

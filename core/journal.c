@@ -67,15 +67,26 @@ eyot_status eyot__run_append_snapshot(eyot_run *r)
     eyot__entry_put_snapshot(&buf, &r->frontier, steps);
     eyot__record_end(&buf, at);
     eyot_status status = buf.failed;
-    if (!status && r->engine && buf.len > r->engine->max_body) {
-        /* Not written: the tail goes on growing, and nothing is lost. Asked again when it has doubled. */
-        r->snapshot_bytes = r->tail_bytes + buf.len;
-        r->tail_bytes = 0;
-    } else if (!status) {
-        status = eyot__run_append(r, EYOT_ENTRY_SNAPSHOT, steps, NULL, 0, buf.data, buf.len);
-    }
+    if (!status && buf.len > r->engine->max_body) status = EYOT_ELIMIT;
+    if (!status) status = eyot__run_append(r, EYOT_ENTRY_SNAPSHOT, steps, NULL, 0, buf.data, buf.len);
     eyot__buf_clear(&buf);
     return status;
+}
+
+eyot_status eyot__journal_init(eyot__journal *j)
+{
+    pthread_mutex_init(&j->lock, NULL);
+    j->cap = 16;
+    j->commits = calloc(j->cap, sizeof *j->commits);
+    j->runs = calloc(j->cap, sizeof(eyot_run *));
+    return j->commits && j->runs ? EYOT_OK : EYOT_ENOMEM;
+}
+
+void eyot__journal_clear(eyot__journal *j)
+{
+    free(j->commits);
+    free(j->runs);
+    pthread_mutex_destroy(&j->lock);
 }
 
 void eyot__journal_submit(eyot_run *r)
@@ -143,7 +154,8 @@ static size_t take_queue(eyot_engine *engine)
             eyot_commit *commits = realloc(j->commits, cap * sizeof *commits);
             if (commits) j->commits = commits;
             eyot_run **runs = commits ? realloc(j->runs, cap * sizeof *runs) : NULL;
-            if (!runs) return n; /* the rest goes with the next batch */
+            if (!runs)
+                return n; /* the rest goes with the next batch: there has been room for some from the beginning */
             j->runs = runs;
             j->cap = cap;
         }
@@ -155,11 +167,21 @@ static size_t take_queue(eyot_engine *engine)
     return n;
 }
 
+void eyot__journal_unmake(eyot_run *r)
+{
+    r->in_flight = false;
+    out_reset(&r->flying);
+}
+
 /* Run lock held. */
 static void deliver(eyot_run *r, const eyot_commit *c, eyot_status status, const eyot_error *e, bool mine)
 {
     uint64_t seq = c->head + c->n_entries;
-    out_reset(&r->flying);
+    eyot__journal_unmake(r);
+    if (c->n_entries == 0 && (status == EYOT_EIO || status == EYOT_ENOMEM)) { /* a sign of life: the next one is soon */
+        eyot__run_acked(r, EYOT_OK, r->acked, e, mine);
+        return;
+    }
     if (!status && c->result && c->result != EYOT_EALREADY) {
         eyot_error own;
         eyot_error_set(&own, c->result, "run %s: %s", r->id, eyot_status_text(c->result));
@@ -169,8 +191,7 @@ static void deliver(eyot_run *r, const eyot_commit *c, eyot_status status, const
     }
 }
 
-/* Memory for a single commit is needed even when there is none for a batch. */
-static bool flush_batch(eyot_engine *engine, const eyot_run *mine)
+static bool flush_batch(eyot_engine *engine, eyot_run *mine)
 {
     eyot__journal *j = &engine->journal;
     size_t n = take_queue(engine);
@@ -193,6 +214,24 @@ static bool flush_batch(eyot_engine *engine, const eyot_run *mine)
     }
     pthread_mutex_lock(&j->lock);
     return true;
+}
+
+/* Until nothing is left. A thread that stays for another batch lets others go on with its own run. Journal lock held on
+ * entry and exit. */
+static void flush_all(eyot_engine *engine, eyot_run *mine, bool first)
+{
+    eyot__journal *j = &engine->journal;
+    for (; j->first; first = false) {
+        if (!first && mine) {
+            pthread_mutex_unlock(&j->lock);
+            pthread_mutex_lock(&mine->lock);
+            eyot__run_wake_ready(mine);
+            pthread_mutex_unlock(&mine->lock);
+            pthread_mutex_lock(&j->lock);
+        }
+        if (!flush_batch(engine, mine)) break;
+    }
+    j->flushing = false;
 }
 
 bool eyot__journal_commit(eyot_run *r)
@@ -218,20 +257,18 @@ bool eyot__journal_commit(eyot_run *r)
     deliver(r, &c, status, &e, !more);
     pthread_mutex_unlock(&r->lock);
     pthread_mutex_lock(&j->lock);
-    while (j->first && flush_batch(engine, r)) {}
-    j->flushing = false;
+    flush_all(engine, r, false);
     pthread_mutex_unlock(&j->lock);
     return true;
 }
 
-void eyot__journal_flush(eyot_engine *engine, const eyot_run *mine)
+void eyot__journal_flush(eyot_engine *engine, eyot_run *mine)
 {
     eyot__journal *j = &engine->journal;
     pthread_mutex_lock(&j->lock);
     if (!j->flushing) {
         j->flushing = true;
-        while (j->first && flush_batch(engine, mine)) {}
-        j->flushing = false;
+        flush_all(engine, mine, true);
     }
     pthread_mutex_unlock(&j->lock);
 }

@@ -40,17 +40,46 @@ static bool look_at(long long pid, unsigned long long *start, bool *zombie)
     return true;
 }
 
-void eyot__owner_self(char *out, size_t cap, uint64_t engine_number)
+/* The engines of this process that live: a claim of one that was freed is nobody's any more. */
+static pthread_mutex_t engines_lock = PTHREAD_MUTEX_INITIALIZER;
+static eyot_engine *engines;
+static uint64_t engine_numbers;
+
+void eyot__owner_enter(eyot_engine *engine)
 {
     char boot[64] = "?", space[64] = "?";
     unsigned long long start = 0;
     long long pid = (long long)getpid();
+    bool zombie;
     if (read_file("/proc/sys/kernel/random/boot_id", boot, sizeof boot)) boot[strcspn(boot, "\n")] = 0;
     ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
     if (n > 0) space[n] = 0;
-    bool zombie;
     (void)look_at(pid, &start, &zombie);
-    snprintf(out, cap, "%s/%s/%lld/%llu/%llu", boot, space, pid, start, (unsigned long long)engine_number);
+    pthread_mutex_lock(&engines_lock);
+    engine->number = ++engine_numbers;
+    engine->next = engines;
+    engines = engine;
+    pthread_mutex_unlock(&engines_lock);
+    snprintf(engine->owner, sizeof engine->owner, "%s/%s/%lld/%llu/%llu", boot, space, pid, start,
+             (unsigned long long)engine->number);
+}
+
+void eyot__owner_leave(eyot_engine *engine)
+{
+    pthread_mutex_lock(&engines_lock);
+    eyot_engine **link = &engines;
+    while (*link && *link != engine) link = &(*link)->next;
+    if (*link) *link = engine->next;
+    pthread_mutex_unlock(&engines_lock);
+}
+
+static bool engine_lives(unsigned long long number)
+{
+    pthread_mutex_lock(&engines_lock);
+    eyot_engine *e = engines;
+    while (e && e->number != number) e = e->next;
+    pthread_mutex_unlock(&engines_lock);
+    return e != NULL;
 }
 
 /* The length of the part of an owner up to its n-th slash; 0: it has fewer. */
@@ -72,10 +101,10 @@ eyot__owner_state eyot__owner_look(const char *self, eyot_bytes owner)
     if (host == 0 || host != upto_slash(other, 2) || memcmp(self, other, host) != 0 || self[0] == '?')
         return EYOT__OWNER_UNKNOWN;
     long long pid;
-    unsigned long long start, now;
-    if (sscanf(other + host, "/%lld/%llu/", &pid, &start) != 2 || pid <= 0) return EYOT__OWNER_UNKNOWN;
+    unsigned long long start, now, number;
+    if (sscanf(other + host, "/%lld/%llu/%llu", &pid, &start, &number) != 3 || pid <= 0) return EYOT__OWNER_UNKNOWN;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return EYOT__OWNER_DEAD;
     bool zombie;
     if (look_at(pid, &now, &zombie) && (now != start || zombie)) return EYOT__OWNER_DEAD;
-    return EYOT__OWNER_ALIVE;
+    return pid == (long long)getpid() && !engine_lives(number) ? EYOT__OWNER_DEAD : EYOT__OWNER_ALIVE;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Worker threads, the queue of runs that have tasks to hand out, and the keeper that renews leases. */
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,20 +64,21 @@ void eyot__pool_withdraw(eyot_engine *engine, eyot_run *r)
     r->listed = false;
 }
 
-bool eyot__pool_has(eyot_engine *engine, const char *run_id)
+bool eyot__pool_has(eyot_engine *engine, const eyot_run *r)
 {
     pthread_mutex_lock(&engine->lock);
-    eyot_run *r = engine->runs;
-    while (r && !(r->stored && strcmp(r->id, run_id) == 0)) r = r->list_next;
+    eyot_run *other = engine->runs;
+    while (other && (other == r || !other->stored || strcmp(other->id, r->id) != 0)) other = other->list_next;
     pthread_mutex_unlock(&engine->lock);
-    return r != NULL;
+    return other != NULL;
 }
 
+/* By a worker, or by the keeper when all of them have something to do. */
 void eyot__pool_flush_soon(eyot_engine *engine)
 {
     pthread_mutex_lock(&engine->lock);
     engine->flush_wanted = true;
-    if (engine->idle > 0) pthread_cond_signal(&engine->work);
+    pthread_cond_signal(engine->idle > 0 ? &engine->work : &engine->beat);
     pthread_mutex_unlock(&engine->lock);
 }
 
@@ -140,7 +140,7 @@ static void renew_leases(eyot_engine *engine)
     pthread_mutex_unlock(&engine->lock);
     for (size_t i = 0; i < n; i++) {
         pthread_mutex_lock(&runs[i]->lock);
-        if (runs[i]->phase == EYOT__RUN_LIVE) eyot__journal_submit(runs[i]);
+        if (runs[i]->launched && runs[i]->phase == EYOT__RUN_LIVE) eyot__journal_submit(runs[i]);
         pthread_mutex_unlock(&runs[i]->lock);
         eyot__run_unpin(runs[i]);
     }
@@ -152,15 +152,21 @@ static void renew_leases(eyot_engine *engine)
 static void *keep(void *arg)
 {
     eyot_engine *engine = arg;
+    uint64_t beat_ns = (uint64_t)engine->lease_ms * 1000000u / 3, next = eyot__now_ns() + beat_ns;
     pthread_mutex_lock(&engine->lock);
     while (!engine->stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)engine->lease_ms * 1000000u / 3;
-        until.tv_sec += (time_t)(ns / 1000000000u);
-        until.tv_nsec = (long)(ns % 1000000000u);
-        if (pthread_cond_timedwait(&engine->beat, &engine->lock, &until) != ETIMEDOUT) continue;
-        renew_leases(engine);
+        struct timespec until = {.tv_sec = (time_t)(next / 1000000000u), .tv_nsec = (long)(next % 1000000000u)};
+        if (engine->flush_wanted) {
+            engine->flush_wanted = false;
+            pthread_mutex_unlock(&engine->lock);
+            eyot__journal_flush(engine, NULL);
+            pthread_mutex_lock(&engine->lock);
+        } else if (eyot__now_ns() >= next) {
+            next = eyot__now_ns() + beat_ns;
+            renew_leases(engine);
+        } else {
+            pthread_cond_timedwait(&engine->beat, &engine->lock, &until);
+        }
     }
     pthread_mutex_unlock(&engine->lock);
     return NULL;

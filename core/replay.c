@@ -91,6 +91,7 @@ static eyot_status redo(rebuilding *b, eyot__reader *payload)
         status = eyot_error_set(b->e, EYOT_ECORRUPT, "the task at \"%s\" follows from nothing before it",
                                 g->nodes[t.who.node].id);
     if (!status && t.update) status = eyot__state_update(&a->state, t.update, &b->f->history, b->e);
+    if (!status) status = eyot__taken_apply(&b->f->history, a->state, t.taken, t.n_taken, b->e);
     if (!status) {
         void *update = t.update;
         eyot__taken *taken = t.taken;
@@ -101,6 +102,7 @@ static eyot_status redo(rebuilding *b, eyot__reader *payload)
         status = eyot__frontier_commit(b->f, a, update, taken, n, b->e);
         free(taken);
     }
+    eyot__taken_clear(&b->f->history, t.taken, t.n_taken);
     eyot__task_entry_clear(&t, g);
     return status ? status : collect(b);
 }

@@ -222,6 +222,7 @@ static inline bool advance(eyot_run *r, eyot_task *t, outcome *o)
     if (eyot__frontier_commit(&r->frontier, &t->a, update, o->taken, o->n, &o->e)) {
         eyot__run_fail(r, o->e.status, "%s", o->e.text);
         r->broken = true; /* it can only be resumed from the store */
+        for (eyot__activation *a; (a = eyot__frontier_next(&r->frontier));) eyot__task_init((eyot_task *)(void *)a, r);
         return false;
     }
     return true;
@@ -309,30 +310,47 @@ static void execute(eyot_run *r, eyot_task *t, bool alone, eyot_buf *scratch)
 
 void eyot__run_help(eyot_run *r)
 {
+    eyot_engine *engine = r->engine;
     eyot_buf scratch = EYOT__BUF_INIT;
     eyot_task *t;
-    if (r->engine) scratch.max = r->engine->max_body;
+    bool flushed = false; /* since the last task: what is pending now, another thread is at */
+    atomic_fetch_add_explicit(&engine->inside, 1, memory_order_relaxed);
+    scratch.max = engine->max_body;
     r->helpers++;
     while (!r->alone) {
         if ((t = take_ready(r))) {
             bool help = wants_help(r);
-            if (help) eyot__pool_offer(r->engine, r);
+            if (help) eyot__pool_offer(engine, r);
             bool alone = r->alone = !help && can_go_alone(r);
             pthread_mutex_unlock(&r->lock);
             execute(r, t, alone, &scratch);
             pthread_mutex_lock(&r->lock);
+            flushed = false;
             continue;
         }
         eyot__run_settle_end(r);
-        if (r->out.n == 0 || r->in_flight || r->journaled) break;
+        if (r->out.n == 0 || r->in_flight || r->lost || flushed) break;
+        flushed = true;
         eyot__journal_submit(r);
         pthread_mutex_unlock(&r->lock);
-        eyot__journal_flush(r->engine, r);
+        eyot__journal_flush(engine, r);
         pthread_mutex_lock(&r->lock);
     }
     r->helpers--;
     if (r->closing || r->phase == EYOT__RUN_ENDED) pthread_cond_broadcast(&r->changed);
     if (scratch.data) eyot__buf_clear(&scratch);
+    atomic_fetch_sub_explicit(&engine->inside, 1, memory_order_release);
+}
+
+void eyot__run_flush_soon(eyot_run *r)
+{
+    eyot__journal_submit(r);
+    eyot__pool_flush_soon(r->engine);
+}
+
+void eyot__run_wake_ready(eyot_run *r)
+{
+    if (may_start(r)) eyot__run_wake(r);
 }
 
 void eyot__run_wake(eyot_run *r)
@@ -378,6 +396,10 @@ static void maybe_snapshot(eyot_run *r)
     uint64_t limit = r->snapshot_bytes > SNAPSHOT_BYTES ? r->snapshot_bytes : SNAPSHOT_BYTES;
     if (r->tail_bytes <= limit || r->failing || r->frontier.n_live + r->frontier.n_waiting == 0) return;
     eyot_status status = eyot__run_append_snapshot(r);
+    if (status == EYOT_ELIMIT) { /* the tail goes on growing, and nothing is lost */
+        r->snapshot_bytes = 2 * r->tail_bytes;
+        status = EYOT_OK;
+    }
     if (status) eyot__run_fail(r, status, "a snapshot could not be written: %s", eyot_status_text(status));
 }
 
@@ -411,10 +433,9 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
     eyot__task_clear(t); /* the activation stays in the frontier: the task is not done */
 }
 
-static void drop_items(eyot_run *r, outcome *o)
+static void drop_taken(eyot_run *r, outcome *o)
 {
-    for (size_t i = 0; o->taken && i < o->n; i++)
-        if (o->taken[i].item) r->graph->copier->free(o->taken[i].item, r->graph->copier_user);
+    eyot__taken_clear(&r->frontier.history, o->taken, o->n);
     o->n = 0;
 }
 
@@ -436,20 +457,18 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     bool refused = r->lost || r->phase != EYOT__RUN_LIVE;
     r->running--;
     if (refused || o->status) {
-        drop_items(r, o);
+        drop_taken(r, o);
         fail_task(r, t, o->status ? o->status : EYOT_ECANCELED, o->e.text, refused ? NULL : entry, key_len);
     } else if (!commit_task(r, t, o, entry, key_len)) {
-        drop_items(r, o);
+        drop_taken(r, o);
         fail_task(r, t, o->status, o->e.text, NULL, 0);
     }
     eyot__run_settle_end(r);
     bool flush = r->out.n > 0 && r->durability != EYOT_ASYNC && in_place;
     if (o->taken && o->taken != o->few) free(o->taken);
     if (flush && eyot__journal_commit(r)) return !refused;
-    if (r->out.n > 0) {
-        eyot__journal_submit(r);
-        if (!flush) eyot__pool_flush_soon(r->engine);
-    }
+    if (r->out.n > 0 && flush) eyot__journal_submit(r);
+    if (r->out.n > 0 && !flush) eyot__run_flush_soon(r);
     if (!in_place && may_start(r)) eyot__run_wake(r);
     pthread_mutex_unlock(&r->lock);
     if (flush) eyot__journal_flush(r->engine, r);
@@ -467,10 +486,7 @@ void eyot__run_abandon_pending(eyot_run *r)
         r->abandoned++;
     }
     eyot__run_settle_end(r);
-    if (r->out.n > 0) {
-        eyot__journal_submit(r);
-        eyot__pool_flush_soon(r->engine);
-    }
+    if (r->out.n > 0) eyot__run_flush_soon(r);
 }
 
 eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
@@ -482,12 +498,15 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
     if (phase == EYOT__TASK_WAITING && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) {
         eyot_buf scratch = EYOT__BUF_INIT;
         scratch.max = r->engine->max_body;
+        eyot_engine *engine = r->engine;
+        atomic_fetch_add(&engine->inside, 1);
         atomic_fetch_add(&r->pins, 1);
         outcome o;
         settle(task, status, &o);
         bool kept = conclude(r, task, &o, &scratch, false);
         eyot__buf_clear(&scratch);
         eyot__run_unpin(r);
+        atomic_fetch_sub_explicit(&engine->inside, 1, memory_order_release);
         return kept ? EYOT_OK : EYOT_ECANCELED;
     }
     pthread_mutex_lock(&r->lock);

@@ -92,12 +92,13 @@ struct eyot_run {
     uint64_t max_steps, started, window;
     eyot__run_phase phase;
     eyot_run_status status;
-    bool failing; /* error is set; nothing new starts */
-    bool broken;  /* the frontier failed half-way: it is only to be cleared */
-    bool alone;   /* the one thread that has the only task uses the frontier without the lock */
-    bool closing; /* somebody waits in eyot_run_free */
-    bool orphan;  /* freed by its owner; the last abandoned task frees it */
-    bool listed;  /* in the engine's list of runs */
+    bool failing;  /* error is set; nothing new starts */
+    bool broken;   /* the frontier failed half-way: it is only to be cleared */
+    bool alone;    /* the one thread that has the only task uses the frontier without the lock */
+    bool closing;  /* somebody waits in eyot_run_free */
+    bool orphan;   /* freed by its owner; the last abandoned task frees it */
+    bool listed;   /* in the engine's list of runs */
+    bool launched; /* its tasks may start: the keeper renews its lease */
     _Atomic bool cancelled;
     _Atomic uint64_t steps;
     eyot__state *result;
@@ -136,6 +137,9 @@ void eyot__run_fail(eyot_run *r, eyot_status status, const char *fmt, ...) EYOT_
 void eyot__run_settle_end(eyot_run *r);
 /* Somebody must look at the run: wakes a thread that waits for it, or else offers it to the pool. Run lock held. */
 void eyot__run_wake(eyot_run *r);
+/* What the run has pending is committed by somebody else. Run lock held. */
+void eyot__run_flush_soon(eyot_run *r);
+void eyot__run_wake_ready(eyot_run *r); /* if a task of it may start */
 /* The entries up to `seq` are stored (EYOT_OK) or the store refused. Run lock held; `mine`: the caller goes on with it. */
 void eyot__run_acked(eyot_run *r, eyot_status status, uint64_t seq, const eyot_error *e, bool mine);
 void eyot__run_unpin(eyot_run *r);
@@ -144,7 +148,7 @@ void eyot__run_free_now(eyot_run *r);
 /* Appends an entry to what is to be committed; the record is sealed here. Run lock held. ENOMEM. */
 eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, uint64_t step, const void *key, size_t key_len,
                              const void *record, size_t len);
-eyot_status eyot__run_append_snapshot(eyot_run *r);
+eyot_status eyot__run_append_snapshot(eyot_run *r); /* ELIMIT: larger than the store takes; nothing has changed */
 
 /* ---- engines --------------------------------------------------------------------------------------------------- */
 
@@ -174,7 +178,10 @@ struct eyot_engine {
     unsigned forks; /* eyot__fork_count when it was made */
     char owner[160];
     eyot__journal journal;
-    eyot__chunks *chunks; /* for the runs */
+    _Atomic uint32_t inside; /* threads that look at the engine on behalf of a run, which may end meanwhile */
+    uint64_t number;         /* among the engines of this process */
+    eyot_engine *next;       /* on owner.c's list of those that live */
+    eyot__chunks *chunks;    /* for the runs */
 };
 
 /* core/pool.c */
@@ -183,8 +190,8 @@ void eyot__pool_stop(eyot_engine *engine);
 void eyot__pool_offer(eyot_engine *engine, eyot_run *r);    /* run lock held */
 void eyot__pool_withdraw(eyot_engine *engine, eyot_run *r); /* from queue and list; run lock held */
 void eyot__pool_list(eyot_engine *engine, eyot_run *r);
-void eyot__pool_flush_soon(eyot_engine *engine); /* lets a worker flush the journal */
-bool eyot__pool_has(eyot_engine *engine, const char *run_id);
+void eyot__pool_flush_soon(eyot_engine *engine);             /* lets a worker flush the journal */
+bool eyot__pool_has(eyot_engine *engine, const eyot_run *r); /* another run with its id is on the list */
 
 /* core/journal.c */
 void eyot__journal_submit(eyot_run *r); /* run lock held */
@@ -193,13 +200,18 @@ void eyot__journal_submit(eyot_run *r); /* run lock held */
 bool eyot__journal_commit(eyot_run *r);
 /* Commits what is pending, unless another thread is at it: it will take what came meanwhile. No lock held; blocks for the
  * store. `mine` (may be NULL) is the run that the caller goes on with. */
-void eyot__journal_flush(eyot_engine *engine, const eyot_run *mine);
+void eyot__journal_flush(eyot_engine *engine, eyot_run *mine);
 void eyot__journal_make(eyot_run *r, uint32_t lease_ms,
                         eyot_commit *c); /* what is pending, as a commit; run lock held */
+/* The commit is done with, or was made without the journal. Run lock held. */
+void eyot__journal_unmake(eyot_run *r);
+eyot_status eyot__journal_init(eyot__journal *j); /* ENOMEM; to be cleared all the same */
+void eyot__journal_clear(eyot__journal *j);
 void eyot__out_clear(eyot__out *out);
 
 /* core/owner.c: who holds a run. boot id, pid namespace, pid, start time, engine. */
-void eyot__owner_self(char *out, size_t cap, uint64_t engine_number);
+void eyot__owner_enter(eyot_engine *engine); /* fills its number and owner */
+void eyot__owner_leave(eyot_engine *engine);
 typedef enum eyot__owner_state {
     EYOT__OWNER_UNKNOWN,
     EYOT__OWNER_ALIVE,

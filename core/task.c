@@ -128,8 +128,6 @@ eyot_status eyot_task_route(eyot_task *task, const char *to)
         return EYOT_OK;
     }
     task->named = true;
-    for (uint32_t i = 0; i < task->n_sends; i++)
-        if (task->sends[i].edge == edge) return EYOT_OK;
     return add_send(task, edge, NULL);
 }
 
@@ -234,23 +232,33 @@ static eyot_status settle_update(eyot_task *t, eyot_error *e)
     return status;
 }
 
-/* Items of one edge come next to each other; within it they keep the order of the calls. */
-static size_t take_sends(eyot_task *t, uint32_t edge, eyot__taken *out)
+/* By edge, within it in the order of the calls: a stable merge from `from` to `to`, n of each. */
+static void merge_sends(const eyot__taken *from, eyot__taken *to, size_t n, size_t width)
 {
-    size_t n = 0;
-    for (uint32_t i = 0; i < t->n_sends; i++) {
-        if (t->sends[i].edge != edge || !t->sends[i].item) continue;
-        out[n++] = t->sends[i];
-        t->sends[i].item = NULL;
+    for (size_t at = 0; at < n; at += 2 * width) {
+        size_t a = at, middle = at + width < n ? at + width : n, b = middle,
+               end = at + 2 * width < n ? at + 2 * width : n;
+        for (size_t k = at; k < end; k++)
+            to[k] = b >= end || (a < middle && from[a].edge <= from[b].edge) ? from[a++] : from[b++];
     }
-    return n;
 }
 
-static bool is_named(const eyot_task *t, uint32_t edge)
+static eyot_status sort_sends(eyot_task *t)
 {
-    for (uint32_t i = 0; i < t->n_sends; i++)
-        if (t->sends[i].edge == edge && !t->sends[i].item) return true;
-    return false;
+    size_t n = t->n_sends, i = 1;
+    while (i < n && t->sends[i - 1].edge <= t->sends[i].edge) i++;
+    if (i >= n) return EYOT_OK; /* most tasks send along one edge */
+    eyot__taken *other = malloc(n * sizeof *other);
+    if (!other) return EYOT_ENOMEM;
+    for (size_t width = 1; width < n; width *= 2) {
+        merge_sends(t->sends, other, n, width);
+        eyot__taken *sorted = other;
+        other = t->sends;
+        t->sends = sorted;
+    }
+    t->cap_sends = t->n_sends; /* the two may have changed places */
+    free(other);
+    return EYOT_OK;
 }
 
 static eyot_status condition(const eyot_task *t, const eyot__gedge *edge, bool *taken, eyot_error *e)
@@ -264,25 +272,39 @@ static eyot_status condition(const eyot_task *t, const eyot__gedge *edge, bool *
                           t->run->graph->nodes[edge->to].id, own.text[0] ? own.text : eyot_status_text(status));
 }
 
-/* Every out-edge in order: what was named, or what its condition says; `otherwise` at the end of it. */
+/* What was given for an edge, from the sorted list on: its items go to `out`; true if it was named. */
+static bool take_given(eyot_task *t, uint32_t edge, size_t *next, eyot__taken *out, size_t *n)
+{
+    bool named = false;
+    for (; *next < t->n_sends && t->sends[*next].edge == edge; ++*next) {
+        eyot__taken *given = &t->sends[*next];
+        named |= !given->item;
+        if (given->item) out[(*n)++] = *given;
+        given->item = NULL;
+    }
+    return named;
+}
+
+/* Every out-edge in order: what was named, or what its condition says; `otherwise` at the end of it. A node's out-edges
+ * have rising numbers, so what was given is walked along with them. */
 static eyot_status choose(eyot_task *t, const eyot__tnode *node, eyot__taken *out, size_t *n, eyot_error *e)
 {
     const eyot_graph *g = t->run->graph;
     bool conditional = false;
+    size_t next = 0;
     for (uint32_t i = 0; i < node->n_out; i++) {
         uint32_t edge = node->out[i];
         const eyot__gedge *ge = &g->edges[edge];
-        bool taken = t->named ? is_named(t, edge) : ge->kind == EYOT__EDGE_ALWAYS;
-        if (ge->kind == EYOT__EDGE_EACH) {
-            size_t items = t->n_sends ? take_sends(t, edge, out + *n) : 0;
-            conditional |= items > 0;
-            *n += items;
-            continue;
-        }
-        if (!t->named && ge->kind == EYOT__EDGE_IF) {
-            eyot_status status = condition(t, ge, &taken, e);
-            if (status) return status;
-            conditional |= taken;
+        size_t before = *n;
+        bool taken = take_given(t, edge, &next, out, n);
+        conditional |= *n > before;
+        if (!t->named) {
+            taken = ge->kind == EYOT__EDGE_ALWAYS;
+            if (ge->kind == EYOT__EDGE_IF) {
+                eyot_status status = condition(t, ge, &taken, e);
+                if (status) return status;
+                conditional |= taken;
+            }
         }
         if (taken) out[(*n)++] = (eyot__taken){.edge = edge};
     }
@@ -307,18 +329,19 @@ static eyot_status choose_route(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], 
     size_t most = (size_t)node->n_out + t->n_sends;
     eyot__taken *out = most <= EYOT__TAKEN_FEW ? few : malloc(most * sizeof *out);
     if (!out) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
-    eyot_status status = choose(t, node, out, n, e);
+    eyot_status status = sort_sends(t) ? eyot_error_set(e, EYOT_ENOMEM, "out of memory") : choose(t, node, out, n, e);
     if (!status && *n == 0)
         status =
             eyot_error_set(e, EYOT_ENOROUTE, "no route: no edge out of \"%s\" was taken", g->nodes[t->a.who.node].id);
-    if (status) {
-        for (size_t i = 0; i < *n; i++) free_value(t, out[i].item);
-        if (out != few) free(out);
-        *n = 0;
-        return status;
+    if (!status) status = eyot__taken_apply(history_of(t), t->a.state, out, *n, e);
+    if (!status) {
+        *taken = out;
+        return EYOT_OK;
     }
-    *taken = out;
-    return EYOT_OK;
+    eyot__taken_clear(history_of(t), out, *n);
+    if (out != few) free(out);
+    *n = 0;
+    return status;
 }
 
 eyot_status eyot__task_settle(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], eyot__taken **taken, size_t *n_taken,
@@ -329,6 +352,16 @@ eyot_status eyot__task_settle(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], ey
     if (t->failed)
         return eyot_error_set(e, (eyot_status)t->failed, "%s",
                               t->text ? t->text : eyot_status_text((eyot_status)t->failed));
+    /* Nothing of a failed attempt reaches the state: where choosing the way can fail, the old state is kept meanwhile. */
+    bool safe = t->run->graph->nodes[t->a.who.node].plain && t->n_sends == 0 && !t->ended;
+    eyot__state *before = safe ? NULL : eyot__state_ref(t->a.state);
     eyot_status status = settle_update(t, e);
-    return status ? status : choose_route(t, few, taken, n_taken, e);
+    if (!status) status = choose_route(t, few, taken, n_taken, e);
+    if (status && before) {
+        eyot__state *changed = t->a.state;
+        t->a.state = before;
+        before = changed;
+    }
+    eyot__state_unref(before, history_of(t));
+    return status;
 }

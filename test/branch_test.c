@@ -85,6 +85,7 @@ static void commit(play *p, uint32_t i)
     model_state *update = model_update_of(t);
     size_t n = route_of(p, t, (char *)key.data, taken);
     p->status = eyot__state_update(&a->state, update, &p->f.history, &p->e);
+    if (!p->status) p->status = eyot__taken_apply(&p->f.history, a->state, taken, n, &p->e);
     if (!p->status) p->status = eyot__frontier_commit(&p->f, a, update, taken, n, &p->e);
     collect(p);
 }
