@@ -408,6 +408,23 @@ TEST(value_pages__are_freed_by_whoever_is_last)
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
 }
 
+TEST(value_pages__are_no_larger_than_4_KiB)
+{
+    char *text = malloc(1 << 16), *to = text;
+    for (int i = 0; i < 2000; i++) to += sprintf(to, "%c{\"a\":[\"text %d\"]}", i ? ',' : '[', i);
+    strcpy(to, "]");
+    eyot_value *v = parsed(text);
+    eyot_value_iter it = eyot_value_each(v);
+    while (eyot_value_next(&it)) {
+        const eyot__node *n = eyot__node_of(eyot__word_of(it.value));
+        const eyot__page *page = (const eyot__page *)(const void *)((const char *)n - 8 * (size_t)n->page);
+        CHECK(n->page != 0);
+        CHECK(page->size <= 4096);
+    }
+    eyot_value_unref(v);
+    free(text);
+}
+
 /* ---- depth ----------------------------------------------------------------------------------------------------- */
 
 static eyot_value *nested(int depth)
