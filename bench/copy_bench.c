@@ -97,45 +97,56 @@ static void copy_words(void *arg)
     free(words);
 }
 
+/* 1 MiB in so many strings at the top. */
 static eyot_value *wide_state(int keys)
 {
     eyot_value *v = eyot_value_new_map();
-    char key[32], text[96];
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = 0;
+    size_t len = ((size_t)1 << 20) / (size_t)keys;
+    char key[32], *text = malloc(len);
+    if (!text) abort();
+    memset(text, 'x', len);
     for (int i = 0; i < keys; i++) {
         snprintf(key, sizeof key, "key%d", i);
-        v = eyot_value_set(v, key, eyot_value_new_string(text));
+        v = eyot_value_set(v, key, eyot_value_new_string_len(text, len));
     }
+    free(text);
     return v;
 }
 
-/* A 1 MiB state of so many keys at the top, of which `key` is changed. */
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* What one way takes longer than the other, over pairs of samples. */
+static double median_difference(const bench_way *longer, const bench_way *shorter)
+{
+    double d[BENCH_MAX_SAMPLES];
+    for (unsigned i = 0; i < longer->n; i++) d[i] = longer->sample[i] - shorter->sample[i];
+    qsort(d, longer->n, sizeof *d, by_size);
+    return d[longer->n / 2];
+}
+
+/* A 1 MiB state of so many keys at the top (2: a document), of which `key` is changed, or added if it is new. */
 static void changes(int keys, const char *label, const char *key)
 {
-    char name[64], bound[64];
+    char name[96], bound[96];
     state s = {0};
     s.key = key;
     s.len = (size_t)keys * 8;
     s.room = calloc(1, s.len);
-    if (keys == 2) {
-        size_t len;
-        s.text = bench_document(DOCUMENT_MIXED, 1 << 20, &len);
-        s.value = eyot_json_parse_len(s.text, len, NULL);
-    } else {
-        s.value = wide_state(keys);
-    }
+    size_t len;
+    if (keys == 2) s.text = bench_document(DOCUMENT_MIXED, 1 << 20, &len);
+    s.value = keys == 2 ? eyot_json_parse_len(s.text, len, NULL) : wide_state(keys);
     if (!s.value || !s.room) abort();
-    snprintf(name, sizeof name, "change_shared__1MiB_%s", label);
-    snprintf(bound, sizeof bound, "change_shared__%s_copy_of_8_bytes_a_key", label);
+    snprintf(name, sizeof name, "change_shared__%s", label);
+    snprintf(bound, sizeof bound, "change_shared__%s_8_bytes_a_key", label);
     bench_way ways[2] = {{.name = name, .ops = 1, .fn = change_shared, .arg = &s},
                          {.name = bound, .ops = 1, .fn = copy_words, .arg = &s}};
     if (bench_in_turn(ways, 2)) {
-        double least = 1e18;
-        for (unsigned i = 0; i < ways[0].n; i++)
-            if (ways[0].sample[i] - ways[1].sample[i] < least) least = ways[0].sample[i] - ways[1].sample[i];
-        snprintf(name, sizeof name, "change_shared__%s_beyond_that", label);
-        bench_value(name, least, "ns (goal <= 1000)");
+        snprintf(bound, sizeof bound, "change_shared__%s_beyond_that", label);
+        bench_value(bound, median_difference(&ways[0], &ways[1]), strcmp(key, "new") == 0 ? "ns" : "ns, goal <= 1000");
     }
     eyot_value_unref(s.value);
     free(s.room);
@@ -182,7 +193,7 @@ int main(int argc, char **argv)
     changes(32, "32_keys", "key5");
     changes(100, "100_keys", "key50");
     changes(10000, "10000_keys", "key5000");
-    changes(10000, "10000_keys_and_one_more", "new");
+    changes(10000, "10000_keys_and_a_new_one", "new");
     updates("apply_json__replace_of_a_sole_owner", "{\"n\":5}", EYOT_REPLACE, 0);
     updates("apply_json__add_to_a_sole_owner", "{\"n\":5}", EYOT_ADD, 0);
     updates("apply_json__append_to_the_last_1000", "{\"log\":[5]}", EYOT_APPEND, 1000);
