@@ -254,9 +254,9 @@ typedef enum eyot_run_flag {
 
 /* Starts a run of a frozen graph and returns at once; with a store, when the run exists in it, for which it blocks.
  * `state_take` is the first state, made for the graph's copier; NULL is refused with EINVAL; without a graph nobody knows
- * how to free it. The graph is borrowed until the run is freed
- * and its pending tasks are completed; `options` may be NULL. EEXIST: the store has a run with
- * this id. ELIMIT: the first state is larger than the store takes. EFORKED, EINVAL, ENOMEM, EIO, and what the store says. */
+ * how to free it. The graph is borrowed until the run is freed and its pending tasks are completed; `options` may be NULL.
+ * EEXIST: the store has a run with this id. ELIMIT: the first state is larger than the store takes. EFORKED, EINVAL,
+ * ENOMEM, EIO, and what the store says. */
 EYOT_API eyot_status eyot_run_start(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
                                     const eyot_run_options *options, eyot_error *e);
 
