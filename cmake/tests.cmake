@@ -42,6 +42,14 @@ if(TARGET alloc_test)
         LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=realpath)
 endif()
 
+# JSON against Python's reader and writer, on generated texts.
+find_package(Python3 COMPONENTS Interpreter QUIET)
+if(Python3_FOUND AND NOT EYOT_SANITIZE) # a sanitized library cannot be loaded into an interpreter
+    add_test(NAME json_peer COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/test/json_peer.py
+        --lib $<TARGET_FILE:eyot> --count 100000)
+    set_tests_properties(json_peer PROPERTIES LABELS unit TIMEOUT 300 SKIP_RETURN_CODE 77)
+endif()
+
 # The harness itself.
 add_executable(harness_sample test/harness/sample.c $<TARGET_OBJECTS:test_main>)
 eyot_c_flags(harness_sample)
