@@ -288,10 +288,11 @@ typedef struct plan {
 
 static char file_url[4300];
 
-/* A store that nothing has been written to. SQLite: a new file, without waiting for the disk. */
-static const char *fresh_file(long n)
+/* A store that nothing has been written to: a new file, without waiting for the disk. */
+static const char *fresh_file(void)
 {
-    snprintf(file_url, sizeof file_url, "sqlite:%s/f%ld.db?sync=normal", test_dir(), n);
+    static unsigned files;
+    snprintf(file_url, sizeof file_url, "sqlite:%s/f%u.db?sync=normal", test_dir(), ++files);
     return file_url;
 }
 
@@ -302,7 +303,7 @@ static bool one_pass(const plan *how, long n, int64_t want)
     long live = atomic_load(&memory.live);
     atomic_store(&ran.n, 0);
     if (file)
-        p.url = fresh_file(n);
+        p.url = fresh_file();
     else if (*how->url)
         p.lent = tally_store(how->url);
     if (how->resume) {
