@@ -358,7 +358,7 @@ static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
     r->seq = r->acked = built.seq;
     r->tail_bytes = built.tail_bytes;
     r->snapshot_bytes = built.snapshot_bytes;
-    r->started = built.steps;
+    r->started = r->logged_steps = built.steps;
     atomic_store(&r->steps, built.steps);
     if (!done) return EYOT_OK;
     r->status = EYOT_RUN_DONE;

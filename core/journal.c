@@ -23,8 +23,8 @@ static void out_reset(eyot__out *out)
     out->snapshot_seq = 0;
 }
 
-eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, uint64_t step, const void *key, size_t key_len,
-                             const void *record, size_t len)
+eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, const void *key, size_t key_len, const void *record,
+                             size_t len)
 {
     eyot__out *out = &r->out;
     if (out->n == out->cap) {
@@ -44,8 +44,10 @@ eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, uint64_t step, c
         return failed;
     }
     eyot__record_seal(out->bytes.data + at + key_len, len, eyot__bytes(r->id, r->id_len), ++r->seq);
+    if (kind == EYOT_ENTRY_TASK) r->logged_steps++;
+    if (kind == EYOT_ENTRY_SNAPSHOT) r->logged_steps = atomic_load(&r->steps);
     out->entries[out->n++] = (eyot_entry){.seq = r->seq,
-                                          .step = step,
+                                          .step = r->logged_steps,
                                           .kind = kind,
                                           .key = {(const void *)(uintptr_t)at, key_len},
                                           .body = {(const void *)(uintptr_t)(at + key_len), len}};
@@ -68,7 +70,7 @@ eyot_status eyot__run_append_snapshot(eyot_run *r)
     eyot__record_end(&buf, at);
     eyot_status status = buf.failed;
     if (!status && buf.len > r->engine->max_body) status = EYOT_ELIMIT;
-    if (!status) status = eyot__run_append(r, EYOT_ENTRY_SNAPSHOT, steps, NULL, 0, buf.data, buf.len);
+    if (!status) status = eyot__run_append(r, EYOT_ENTRY_SNAPSHOT, NULL, 0, buf.data, buf.len);
     eyot__buf_clear(&buf);
     return status;
 }

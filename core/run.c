@@ -160,12 +160,11 @@ static eyot_status call_node(eyot_run *r, eyot_task *t)
     return status;
 }
 
-/* Counted by one thread at a time, read by any. Returns the number of the step. */
-static uint64_t count_step(eyot_run *r)
+/* Counted by one thread at a time, read by any. */
+static void count_step(eyot_run *r)
 {
     uint64_t steps = atomic_load_explicit(&r->steps, memory_order_relaxed) + 1;
     atomic_store_explicit(&r->steps, steps, memory_order_relaxed);
-    return steps;
 }
 
 /* The node's function has returned EYOT_PENDING. If the task was completed already, with what; otherwise it belongs to
@@ -407,9 +406,8 @@ static void maybe_snapshot(eyot_run *r)
 static bool commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *entry, size_t key_len)
 {
     bool logged = entry && r->durability != EYOT_EXIT;
-    uint64_t step = atomic_load_explicit(&r->steps, memory_order_relaxed) + 1;
     if (logged &&
-        eyot__run_append(r, EYOT_ENTRY_TASK, step, entry->data, key_len, entry->data + key_len, entry->len - key_len)) {
+        eyot__run_append(r, EYOT_ENTRY_TASK, entry->data, key_len, entry->data + key_len, entry->len - key_len)) {
         o->status = eyot_error_set(&o->e, EYOT_ENOMEM, "out of memory while writing an entry");
         return false;
     }
@@ -424,8 +422,8 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
                       size_t key_len)
 {
     if (entry && r->durability != EYOT_EXIT && status != EYOT_ECANCELED)
-        (void)eyot__run_append(r, EYOT_ENTRY_ATTEMPT, atomic_load(&r->steps), entry->data, key_len,
-                               entry->data + key_len, entry->len - key_len);
+        (void)eyot__run_append(r, EYOT_ENTRY_ATTEMPT, entry->data, key_len, entry->data + key_len,
+                               entry->len - key_len);
     if (!atomic_load(&r->cancelled)) { /* a task that was told to stop has not failed the run */
         const char *key = eyot_task_key(t);
         eyot__run_fail(r, status, "%s: %s", key ? key : eyot_task_node(t), text);
@@ -538,13 +536,11 @@ static void final_state(eyot_run *r)
 static void write_end(eyot_run *r)
 {
     eyot_buf buf = EYOT__BUF_INIT;
-    uint64_t step = atomic_load(&r->steps);
     eyot_status status = EYOT_OK;
     size_t at = eyot__record_begin(&buf, EYOT_ENTRY_STATUS, r->graph->copier->name);
     eyot__entry_put_status(&buf, r->status, &r->error);
     eyot__record_end(&buf, at);
-    if (!status)
-        status = buf.failed ? buf.failed : eyot__run_append(r, EYOT_ENTRY_STATUS, step, NULL, 0, buf.data, buf.len);
+    if (!status) status = buf.failed ? buf.failed : eyot__run_append(r, EYOT_ENTRY_STATUS, NULL, 0, buf.data, buf.len);
     eyot__buf_clear(&buf);
     r->phase = EYOT__RUN_ENDING;
     if (status) { /* nothing is told to the store: it keeps what it has, and the run can be resumed from there */

@@ -109,6 +109,7 @@ struct eyot_run {
     bool journaled; /* in the journal's queue */
     bool in_flight; /* `flying` is being committed */
     uint64_t seq, acked;
+    uint64_t logged_steps; /* tasks that the entries so far tell of */
     uint64_t epoch;
     uint8_t token[16];
     uint64_t tail_bytes, snapshot_bytes;
@@ -146,8 +147,8 @@ void eyot__run_unpin(eyot_run *r);
 void eyot__run_free_now(eyot_run *r);
 
 /* Appends an entry to what is to be committed; the record is sealed here. Run lock held. ENOMEM. */
-eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, uint64_t step, const void *key, size_t key_len,
-                             const void *record, size_t len);
+eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, const void *key, size_t key_len, const void *record,
+                             size_t len);
 eyot_status eyot__run_append_snapshot(eyot_run *r); /* ELIMIT: larger than the store takes; nothing has changed */
 
 /* ---- engines --------------------------------------------------------------------------------------------------- */
