@@ -195,9 +195,11 @@ static bool see_version(survey *s, eyot__version *v, uint64_t before)
     return true;
 }
 
-static void see_branch(survey *s, const eyot__history *h, eyot__version *v, eyot__state *state, uint64_t before)
+/* The state is looked at only when the root has none of its own. Then this is the only branch, and its task, if it has
+ * one, has not begun: a task that runs may be changing its branch's state right now. */
+static void see_branch(survey *s, const eyot__history *h, eyot__version *v, eyot__state *const *state, uint64_t before)
 {
-    if (v == h->root && !s->root) s->root = state;
+    if (v == h->root && !s->root && state) s->root = *state;
     for (; v && see_version(s, v, before); v = v->parent) {}
 }
 
@@ -236,11 +238,11 @@ static void take_survey(survey *s, eyot__frontier *f)
     eyot__history *h = &f->history;
     uint64_t before = h->join, mark = ++h->join;
     if (h->root->state) s->root = h->root->state;
-    see_branch(s, h, h->root, s->root, before);
-    for (eyot__activation *a = f->live; a; a = a->next) see_branch(s, h, a->version, a->state, before);
+    see_branch(s, h, h->root, NULL, before);
+    for (eyot__activation *a = f->live; a; a = a->next) see_branch(s, h, a->version, &a->state, before);
     for (eyot__place *p = f->groups; p; p = p->next)
-        for (eyot__arrival *a = p->waiting; a; a = a->next) see_branch(s, h, a->version, a->state, before);
-    for (eyot__arrival *a = f->ends; a; a = a->next) see_branch(s, h, a->version, a->state, before);
+        for (eyot__arrival *a = p->waiting; a; a = a->next) see_branch(s, h, a->version, &a->state, before);
+    for (eyot__arrival *a = f->ends; a; a = a->next) see_branch(s, h, a->version, &a->state, before);
     if (s->failed) return;
     qsort(s->versions, s->n_versions, sizeof(eyot__version *), by_depth);
     for (uint32_t i = 0; i < s->n_versions; i++) s->versions[i]->mark = mark + i;
