@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading and writing JSON, beside cJSON on the same texts. */
+/* Reading and writing JSON, beside cJSON on the same texts and msgpack-c on the same documents, packed: there the rates
+ * count packed bytes, the ratios compare the times of a document. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "bench/bench.h"
 #include "bench/documents.h"
+#include "bench/msgpack_peer.h"
 #include "core/buf.h"
 #if defined(HAVE_CJSON)
 #include <cjson/cJSON.h>
@@ -20,6 +22,10 @@ typedef struct document {
     eyot_buf buf;
 #if defined(HAVE_CJSON)
     cJSON *other;
+#endif
+#if defined(HAVE_MSGPACK)
+    msgpack_peer packed;
+    msgpack_sbuffer again;
 #endif
 } document;
 
@@ -63,31 +69,101 @@ static void print_cjson(void *arg)
 }
 #endif
 
-static void rate(const char *what, const char *size, size_t len, const bench_way *way)
+#if defined(HAVE_MSGPACK)
+static void unpack(void *arg)
+{
+    const msgpack_sbuffer *from = &((document *)arg)->packed.bytes;
+    msgpack_zone zone;
+    if (!msgpack_zone_init(&zone, MSGPACK_ZONE_CHUNK_SIZE)) abort();
+    msgpack_object tree = msgpack_peer_unpack(from->data, from->size, &zone);
+    __asm__ volatile("" : : "r"(&tree) : "memory");
+    msgpack_zone_destroy(&zone);
+}
+
+static void pack(const document *d, msgpack_sbuffer *to)
+{
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, to, msgpack_sbuffer_write);
+    if (msgpack_pack_object(&packer, d->packed.tree)) abort();
+}
+
+static void pack_afresh(void *arg)
+{
+    msgpack_sbuffer to;
+    msgpack_sbuffer_init(&to);
+    pack(arg, &to);
+    msgpack_sbuffer_destroy(&to);
+}
+
+static void pack_again(void *arg)
+{
+    document *d = arg;
+    msgpack_sbuffer_clear(&d->again);
+    pack(d, &d->again);
+}
+#endif
+
+/* What the yardsticks do; NULL: not there. */
+typedef struct direction {
+    const char *what;
+    void (*ours)(void *);
+    void (*cjson)(void *);
+    void (*msgpack)(void *);
+    const char *goal; /* for cJSON's time over ours */
+} direction;
+
+static direction parsing = {"parse_json", parse, NULL, NULL, ">= 3"};
+static direction printing = {"print_json", print, NULL, NULL, ">= 6"};
+static direction encoding = {"encode_json", encode, NULL, NULL, NULL};
+
+static void find_yardsticks(void)
+{
+#if defined(HAVE_CJSON)
+    parsing.cjson = parse_cjson;
+    printing.cjson = print_cjson;
+#else
+    bench_absent("codec_cjson", "libcjson was not there when this was built");
+#endif
+#if defined(HAVE_MSGPACK)
+    parsing.msgpack = unpack;
+    printing.msgpack = pack_afresh;
+    encoding.msgpack = pack_again;
+#else
+    bench_absent("codec_msgpack", "msgpack-c was not there when this was built");
+#endif
+}
+
+static void rate(const bench_way *way, size_t len)
 {
     char name[96];
     double sum = 0;
-    if (!way->n) return;
     for (unsigned i = 0; i < way->n; i++) sum += way->sample[i];
-    snprintf(name, sizeof name, "%s__%s_rate", what, size);
+    snprintf(name, sizeof name, "%s_rate", way->name);
     bench_value(name, (double)len * way->n / sum, "GB/s");
 }
 
-/* One direction on one document, ours and cJSON in turn. */
-static void compare(const char *what, const char *size, document *d, void (*ours)(void *), void (*theirs)(void *),
-                    const char *goal)
+/* One direction on one document, ours and the others in turn. */
+static void compare(const direction *x, const char *size, document *d, bool goal)
 {
-    char name[96], other[96], ratio[96];
-    snprintf(name, sizeof name, "%s__%s", what, size);
-    snprintf(other, sizeof other, "%s__%s_cjson", what, size);
-    snprintf(ratio, sizeof ratio, "%s__%s_cjson_over_ours", what, size);
-    bench_way ways[2] = {{.name = name, .ops = 1, .fn = ours, .arg = d},
-                         {.name = other, .ops = 1, .fn = theirs, .arg = d}};
-    if (!bench_in_turn(ways, theirs ? 2 : 1)) return;
-    rate(what, size, d->len, &ways[0]);
-    if (theirs) {
-        rate(what, other + strlen(what) + 2, d->len, &ways[1]);
-        bench_quotient(ratio, &ways[1], &ways[0], goal);
+    char names[3][64], ratio[96];
+    void (*const fn[3])(void *) = {x->ours, x->cjson, x->msgpack};
+    static const char *const ends[3] = {"", "_cjson", "_msgpack"};
+    size_t n = 0, len[3] = {d->len, d->len, 0}, of[3];
+    bench_way ways[3];
+#if defined(HAVE_MSGPACK)
+    len[2] = d->packed.bytes.size;
+#endif
+    for (size_t i = 0; i < 3; i++) {
+        if (!fn[i]) continue;
+        snprintf(names[n], sizeof names[n], "%s__%s%s", x->what, size, ends[i]);
+        ways[n] = (bench_way){.name = names[n], .ops = 1, .fn = fn[i], .arg = d};
+        of[n++] = i;
+    }
+    if (!bench_in_turn(ways, n)) return;
+    for (size_t i = 0; i < n; i++) rate(&ways[i], len[of[i]]);
+    for (size_t i = 1; i < n; i++) {
+        snprintf(ratio, sizeof ratio, "%s_over_ours", names[i]);
+        bench_quotient(ratio, &ways[i], &ways[0], goal && of[i] == 1 ? x->goal : NULL);
     }
 }
 
@@ -98,18 +174,22 @@ static void run(document_kind kind, const char *name, size_t bytes)
     d.text = bench_document(kind, bytes, &d.len);
     d.value = eyot_json_parse_len(d.text, d.len, NULL);
     if (!d.value) abort();
-    void (*other_parse)(void *) = NULL, (*other_print)(void *) = NULL;
 #if defined(HAVE_CJSON)
     d.other = cJSON_ParseWithLength(d.text, d.len);
-    other_parse = parse_cjson;
-    other_print = print_cjson;
+#endif
+#if defined(HAVE_MSGPACK)
+    msgpack_peer_init(&d.packed, d.value);
 #endif
     bool goal = bytes >= 65536; /* below, what does not grow with the text shows */
-    compare("parse_json", name, &d, parse, other_parse, goal ? ">= 3" : NULL);
-    compare("print_json", name, &d, print, other_print, goal ? ">= 6" : NULL);
-    compare("encode_json", name, &d, encode, NULL, NULL);
+    compare(&parsing, name, &d, goal);
+    compare(&printing, name, &d, goal);
+    compare(&encoding, name, &d, goal);
 #if defined(HAVE_CJSON)
     cJSON_Delete(d.other);
+#endif
+#if defined(HAVE_MSGPACK)
+    msgpack_peer_clear(&d.packed);
+    msgpack_sbuffer_destroy(&d.again);
 #endif
     eyot__buf_clear(&d.buf);
     eyot_value_unref(d.value);
@@ -119,9 +199,7 @@ static void run(document_kind kind, const char *name, size_t bytes)
 int main(int argc, char **argv)
 {
     bench_begin(argc, argv);
-#if !defined(HAVE_CJSON)
-    bench_absent("codec_cjson", "libcjson was not there when this was built");
-#endif
+    find_yardsticks();
     run(DOCUMENT_MIXED, "200B", 200);
     run(DOCUMENT_MIXED, "4KiB", 4096);
     run(DOCUMENT_MIXED, "64KiB", 65536);

@@ -8,6 +8,7 @@
 
 #include "bench/bench.h"
 #include "bench/documents.h"
+#include "bench/msgpack_peer.h"
 #if defined(HAVE_CJSON)
 #include <cjson/cJSON.h>
 #endif
@@ -19,6 +20,9 @@ typedef struct state {
     const char *key;
 #if defined(HAVE_CJSON)
     cJSON *other;
+#endif
+#if defined(HAVE_MSGPACK)
+    msgpack_peer packed;
 #endif
 } state;
 
@@ -46,32 +50,59 @@ static void copy_cjson(void *arg)
 }
 #endif
 
+#if defined(HAVE_MSGPACK)
+/* msgpack-c copies no tree: it unpacks again. The strings stay in the packed bytes, so a copy has its own of them. */
+static void copy_msgpack(void *arg)
+{
+    const msgpack_sbuffer *from = &((state *)arg)->packed.bytes;
+    msgpack_zone zone;
+    if (!msgpack_zone_init(&zone, MSGPACK_ZONE_CHUNK_SIZE)) abort();
+    char *bytes = msgpack_zone_malloc_no_align(&zone, from->size);
+    if (!bytes) abort();
+    memcpy(bytes, from->data, from->size);
+    msgpack_object tree = msgpack_peer_unpack(bytes, from->size, &zone);
+    __asm__ volatile("" : : "r"(&tree) : "memory");
+    msgpack_zone_destroy(&zone);
+}
+#endif
+
 static void copies(const char *size, size_t bytes)
 {
-    char names[3][64], ratio[96];
+    static const char *const peers[] = {"memcpy", "cjson", "msgpack"};
+    char names[4][64], ratio[96];
     state s = {0};
     s.text = bench_document(DOCUMENT_MIXED, bytes, &s.len);
     s.room = malloc(s.len);
     s.value = eyot_json_parse_len(s.text, s.len, NULL);
     if (!s.value || !s.room) abort();
     snprintf(names[0], sizeof names[0], "copy_json__%s", size);
-    snprintf(names[1], sizeof names[1], "copy_json__%s_memcpy", size);
-    snprintf(names[2], sizeof names[2], "copy_json__%s_cjson", size);
-    bench_way ways[3] = {{.name = names[0], .ops = 1, .fn = copy, .arg = &s},
-                         {.name = names[1], .ops = 1, .fn = copy_bytes, .arg = &s}};
-    size_t n = 2;
+    bench_way ways[4] = {{.name = names[0], .ops = 1, .fn = copy, .arg = &s}, {.fn = copy_bytes}};
 #if defined(HAVE_CJSON)
     s.other = cJSON_ParseWithLength(s.text, s.len);
-    ways[n++] = (bench_way){.name = names[2], .ops = 1, .fn = copy_cjson, .arg = &s};
+    ways[2].fn = copy_cjson;
 #endif
+#if defined(HAVE_MSGPACK)
+    msgpack_peer_init(&s.packed, s.value);
+    ways[3].fn = copy_msgpack;
+#endif
+    size_t n = 1;
+    for (size_t i = 1; i < 4; i++) {
+        if (!ways[i].fn) continue;
+        snprintf(names[n], sizeof names[n], "copy_json__%s_%s", size, peers[i - 1]);
+        ways[n] = (bench_way){.name = names[n], .ops = 1, .fn = ways[i].fn, .arg = &s};
+        n++;
+    }
     if (bench_in_turn(ways, n)) {
-        snprintf(ratio, sizeof ratio, "copy_json__%s_memcpy_over_ours", size);
-        bench_quotient(ratio, &ways[1], &ways[0], NULL);
-        snprintf(ratio, sizeof ratio, "copy_json__%s_cjson_over_ours", size);
-        if (n > 2) bench_quotient(ratio, &ways[2], &ways[0], NULL);
+        for (size_t i = 1; i < n; i++) {
+            snprintf(ratio, sizeof ratio, "%s_over_ours", names[i]);
+            bench_quotient(ratio, &ways[i], &ways[0], NULL);
+        }
     }
 #if defined(HAVE_CJSON)
     cJSON_Delete(s.other);
+#endif
+#if defined(HAVE_MSGPACK)
+    msgpack_peer_clear(&s.packed);
 #endif
     eyot_value_unref(s.value);
     free(s.text);
@@ -185,6 +216,12 @@ static void updates(const char *name, const char *update, eyot_reducer reducer, 
 int main(int argc, char **argv)
 {
     bench_begin(argc, argv);
+#if !defined(HAVE_CJSON)
+    bench_absent("copy_cjson", "libcjson was not there when this was built");
+#endif
+#if !defined(HAVE_MSGPACK)
+    bench_absent("copy_msgpack", "msgpack-c was not there when this was built");
+#endif
     copies("200B", 200);
     copies("4KiB", 4096);
     copies("64KiB", 65536);
