@@ -42,6 +42,16 @@ if(TARGET alloc_test)
         LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=realpath)
 endif()
 
+# The n-th allocation of whole programs; sanitizers keep malloc for themselves.
+if(NOT EYOT_SANITIZE AND EYOT_EXAMPLES AND EYOT_HAVE_SQLITE)
+    add_library(nth_allocation MODULE test/fault/preload/nth_allocation.c)
+    eyot_c_flags(nth_allocation)
+    target_link_libraries(nth_allocation PRIVATE ${CMAKE_DL_LIBS})
+    add_test(NAME examples_without_memory COMMAND ${PROJECT_SOURCE_DIR}/test/fault/examples_without_memory.sh
+        $<TARGET_FILE:nth_allocation> $<TARGET_FILE:example_hello> $<TARGET_FILE:example_digest>)
+    set_tests_properties(examples_without_memory PROPERTIES LABELS unit TIMEOUT 900)
+endif()
+
 # JSON against Python's reader and writer, on generated texts.
 find_package(Python3 COMPONENTS Interpreter QUIET)
 if(Python3_FOUND AND NOT EYOT_SANITIZE) # a sanitized library cannot be loaded into an interpreter

@@ -234,7 +234,9 @@ static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *
 {
     eyot_run_options o;
     *out = NULL;
-    if (!state_take) return eyot_error_set(e, EYOT_EINVAL, "a run needs a first state");
+    if (!state_take)
+        return eyot_error_set(e, EYOT_EINVAL,
+                              "a run needs a first state; NULL is what is made without memory, or of malformed text");
     eyot_status status = check_options(&o, options, engine, g, e);
     eyot_run *r = status ? NULL : run_new(engine, g, &o);
     if (!r) {

@@ -445,10 +445,9 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     if (r->stored && r->durability != EYOT_EXIT) {
         key_len = encode_entry(r, t, o->status, &o->e, o->taken, o->n, scratch);
         if (scratch->failed && !o->status)
-            o->status =
-                eyot_error_set(&o->e, scratch->failed,
-                               scratch->failed == EYOT_ELIMIT ? "the task's entry is larger than the store takes"
-                                                              : "the update could not be encoded");
+            o->status = eyot_error_set(&o->e, scratch->failed, "the task's entry could not be written: %s",
+                                       scratch->failed == EYOT_ELIMIT ? "it is larger than the store takes"
+                                                                      : eyot_status_text(scratch->failed));
     }
     pthread_mutex_lock(&r->lock);
     const eyot_buf *entry = r->stored && !r->lost && !scratch->failed ? scratch : NULL;

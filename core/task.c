@@ -166,7 +166,8 @@ eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...)
     free(task->text);
     size_t len = strlen(e.text) + 1;
     task->text = malloc(len);
-    if (task->text) memcpy(task->text, e.text, len);
+    if (!task->text) return EYOT_ENOMEM;
+    memcpy(task->text, e.text, len);
     return EYOT_EFAILED;
 }
 

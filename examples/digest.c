@@ -100,7 +100,9 @@ static eyot_status count(eyot_task *task, void *user)
     row = eyot_value_set(row, "words", eyot_value_new_int(c.words));
     row = eyot_value_set(row, "lines", eyot_value_new_int(c.lines));
     row = eyot_value_set(row, "longest", eyot_value_new_string(longest));
-    eyot_status status = eyot_task_set_value(task, "texts", eyot_value_append(eyot_value_new_array(), row));
+    eyot_value *texts = eyot_value_append(eyot_value_new_array(), row);
+    if (!texts) return EYOT_ENOMEM; /* somewhere above */
+    eyot_status status = eyot_task_set_value(task, "texts", texts);
     if (!status) status = eyot_task_set_int(task, "words", c.words);
     return status ? status : eyot_task_set_int(task, "lines", c.lines);
 }

@@ -73,7 +73,7 @@ static void bad_slot(slot which, eyot_durability durability, eyot_status want, c
 
 TEST(engine_copier__a_failing_encode_fails_the_task)
 {
-    bad_slot(ENCODE, EYOT_SYNC, EYOT_ETYPE, "b: the update could not be encoded");
+    bad_slot(ENCODE, EYOT_SYNC, EYOT_ETYPE, "b: the task's entry could not be written: wrong type");
 }
 TEST(engine_copier__an_encode_that_fails_at_the_end_fails_the_run)
 {

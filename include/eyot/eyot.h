@@ -322,7 +322,7 @@ EYOT_API eyot_status eyot_task_end(eyot_task *task);
  * ENOMEM; EINVAL: no item. */
 EYOT_API eyot_status eyot_task_send(eyot_task *task, const char *to, void *item_take);
 
-/* Sets the text of the task's error and returns EYOT_EFAILED for the node to return. */
+/* Sets the text of the task's error and returns EYOT_EFAILED for the node to return, or ENOMEM. */
 EYOT_API eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...) EYOT_PRINTF(2, 3);
 
 /* True once the task's result is no longer wanted. Any thread. Cheap: may be asked in an inner loop. */
