@@ -116,7 +116,9 @@ static bool stopped(const eyot_run *r)
 
 static bool may_start(const eyot_run *r)
 {
-    return r->n_ready > 0 && !stopped(r) && r->running < r->max_parallel;
+    if (r->n_ready == 0 || stopped(r) || r->running >= r->max_parallel) return false;
+    /* Whatever runs now will want to be written too. */
+    return r->durability != EYOT_ASYNC || !r->stored || r->seq - r->acked + r->running < r->window;
 }
 
 static eyot_task *take_ready(eyot_run *r)

@@ -5,7 +5,7 @@
 # what it leaves can be gone on with to the result of an undisturbed run. Every n with EYOT_TEST_LONG=25, by default one in
 # 25 from a random beginning, which is printed.
 set -uo pipefail
-preload=$1 hello=$2 digest=$3
+preload=$(realpath "$1") hello=$(realpath "$2") digest=$(realpath "$3")
 stride=$((25 / ${EYOT_TEST_LONG:-1}))
 [ "$stride" -ge 1 ] || stride=1
 first=${EYOT_TEST_SEED:-$((RANDOM % stride + 1))}
@@ -40,7 +40,7 @@ campaign() { # NAME PROGRAM…
     shift
     rm -f ./*.db*
     env LD_PRELOAD="$preload" EYOT_FAIL_COUNT="$dir/count" "$@" >want 2>err || fail "$name: $(cat err)"
-    total=$(cat count)
+    total=$(cat count) && [ "$total" -gt 0 ] || fail "$name: nothing was counted"
     for stays in "" 1; do
         for ((n = first; n <= total; n += stride)); do
             one_pass "$n" "$stays" "$@"
