@@ -545,6 +545,77 @@ TEST(engine_checkpoint__shows_a_failed_run)
     CHECK_INT(tally_live(), 0);
 }
 
+/* The copier's apply, which stops in the middle of slow's update until quick's commit has been stored, with a snapshot. */
+static struct {
+    eyot_store *store;
+    _Atomic bool began;
+} midway;
+
+enum { SLOW = 1000000 };
+
+static eyot_status stop_midway(void **state, const void *update, eyot_error *e, void *user)
+{
+    eyot_status status = tally_copier.apply(state, update, e, user);
+    if (((const tally *)update)->sum == SLOW && !atomic_exchange(&midway.began, true))
+        while (tally_row_of(midway.store, "half").steps < 2) tally_pause_us(100);
+    return status;
+}
+
+static eyot_status add_slowly(eyot_task *task, void *user)
+{
+    (void)user;
+    return eyot_task_update(task, tally_sum(SLOW));
+}
+
+/* Its entry is so big that a snapshot follows it. */
+static eyot_status write_much(eyot_task *task, void *user)
+{
+    (void)user;
+    while (!atomic_load(&midway.began)) tally_pause_us(100);
+    return eyot_task_update(task, tally_pad(tally_sum(10), 200000, 'x'));
+}
+
+TEST(engine_checkpoint__of_a_snapshot_has_no_update_that_is_not_committed)
+{
+    eyot_copier copier = tally_copier;
+    eyot_graph *g;
+    eyot_store *store = midway.store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(2, store);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_run *run;
+    copier.apply = stop_midway;
+    CHECK_OK(eyot_graph_new(&g, "midway", &copier));
+    eyot_graph_node(g, "split", tally_add, NULL);
+    eyot_graph_node(g, "slow", add_slowly, NULL);
+    eyot_graph_node(g, "quick", write_much, NULL);
+    eyot_graph_node(g, "end", tally_add, &zero);
+    eyot_graph_edge(g, "split", "slow");
+    eyot_graph_edge(g, "split", "quick");
+    eyot_graph_edge(g, "slow", "end");
+    eyot_graph_edge(g, "quick", "end");
+    tally_freeze(g);
+    o.run_id = "half";
+    o.strategy = EYOT_PARALLEL;
+    atomic_store(&midway.began, false);
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), &o, NULL));
+    CHECK_OK(eyot_run_wait(run, NULL));
+    CHECK_INT(((const tally *)eyot_run_state(run))->sum, 1 + SLOW + 10);
+    eyot_run_free(run);
+    tally_log log = tally_entries(store, "half");
+    size_t snapshots = 0;
+    for (size_t i = 0; i < log.n; i++) snapshots += log.entries[i].kind == EYOT_ENTRY_SNAPSHOT;
+    CHECK_INT(snapshots, 2); /* the first state's, and one while slow's update was being applied */
+    eyot_checkpoint *c;      /* of the snapshot and what follows it: slow's update counts once */
+    CHECK_OK(eyot_store_load_latest_checkpoint(&c, store, g, "half", NULL));
+    CHECK_INT(((const tally *)eyot_checkpoint_state(c))->sum, 1 + SLOW + 10);
+    eyot_checkpoint_free(c);
+    tally_log_free(&log);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
 TEST(engine_checkpoint__of_an_unknown_run_or_another_graph_is_refused)
 {
     eyot_graph *g = slow_and_quick(tally_add), *other = braid(&zero);
