@@ -301,8 +301,26 @@ static eyot_status activate(eyot__frontier *f, eyot__who who, eyot__version *v, 
     return f->tracking ? join_group(f, a) : EYOT_OK;
 }
 
+void eyot__memo_free(eyot__memo *m)
+{
+    if (!m) return;
+    for (uint32_t i = 0; i < m->n; i++) {
+        free(m->waits[i].question);
+        free(m->waits[i].answer);
+    }
+    free(m->waits);
+    free(m);
+}
+
+static void forget_memo(eyot__activation *a)
+{
+    eyot__memo_free(a->memo);
+    a->memo = NULL;
+}
+
 static void retire(eyot__frontier *f, eyot__activation *a)
 {
+    if (a->memo) forget_memo(a);
     if (a->next) a->next->prev = a->prev;
     if (a->prev)
         a->prev->next = a->next;
@@ -643,6 +661,7 @@ static eyot_status move(eyot__frontier *f, eyot__activation *a, uint32_t edge, e
     const eyot__tnode *to = &f->shape->nodes[te->to];
     leave_group(f, a);
     f->tracking = false;
+    if (a->memo) forget_memo(a);
     eyot__who who = {.node = te->to};
     if (step(f, edge, te->to, a->who.stamp, &who.stamp)) return no_memory(e);
     const eyot__way *way = way_of(f, te->to, who.stamp);
@@ -778,6 +797,7 @@ void eyot__frontier_clear(eyot__frontier *f)
         if (a->version) eyot__history_release(&f->history, a->version);
         eyot__state_unref(a->state, &f->history);
         eyot__who_clear(&a->who);
+        eyot__memo_free(a->memo);
     }
     f->live = NULL;
     f->groups = NULL;

@@ -12,6 +12,19 @@
 
 #include "core/history.h"
 
+/* What the log tells of a live task beside who it is, in the order of the task's calls. */
+typedef struct eyot__wait {
+    char *question; /* owned; NULL: a sleep */
+    char *answer;   /* owned; NULL: none so far */
+    int64_t due_ms; /* of a sleep: when it ends, wall clock */
+} eyot__wait;
+typedef struct eyot__memo {
+    uint32_t failed; /* attempts so far, in all lives */
+    uint32_t n;
+    eyot__wait *waits;
+} eyot__memo;
+void eyot__memo_free(eyot__memo *m);
+
 /* A fired task: one execution of a node for one branch. Lies at the beginning of a bigger object of the owner's. */
 typedef struct eyot__activation {
     struct eyot__activation *prev, *next; /* all live ones */
@@ -20,6 +33,7 @@ typedef struct eyot__activation {
     eyot__who who;
     eyot__version *version;
     eyot__state *state;
+    eyot__memo *memo; /* owned; NULL: nothing to tell. Run lock */
 } eyot__activation;
 
 /* A group: everything alive at one (node, stamp). */

@@ -55,8 +55,10 @@ static void put_plain_edge(eyot_buf *out, const eyot_graph *g, uint32_t edge)
 }
 
 void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
-                          const void *update, const eyot__taken *taken, size_t n_taken)
+                          const void *update, const eyot__taken *taken, size_t n_taken, int64_t started_ms,
+                          uint64_t took_us)
 {
+    (void)started_ms, (void)took_us;
     eyot__who_encode(out, g, who);
     eyot__buf_varint(out, attempt);
     eyot__buf_u8(out, update != NULL);
@@ -135,8 +137,9 @@ eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, const 
 /* ---- failed attempts and statuses ------------------------------------------------------------------------------ */
 
 void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
-                             eyot_status status, const char *text)
+                             eyot_status status, const char *text, int64_t started_ms, uint64_t took_us)
 {
+    (void)started_ms, (void)took_us;
     eyot__who_encode(out, g, who);
     eyot__buf_varint(out, attempt);
     eyot__buf_varint(out, (uint64_t)(-(int64_t)status));

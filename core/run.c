@@ -385,9 +385,9 @@ static size_t encode_entry(eyot_run *r, eyot_task *t, eyot_status status, const 
     size_t key_len = out->len;
     size_t at = eyot__record_begin(out, status ? EYOT_ENTRY_ATTEMPT : EYOT_ENTRY_TASK, r->graph->copier->name);
     if (status)
-        eyot__entry_put_attempt(out, r->graph, &t->a.who, t->attempt, status, e->text);
+        eyot__entry_put_attempt(out, r->graph, &t->a.who, t->attempt, status, e->text, t->started_ms, t->took_us);
     else
-        eyot__entry_put_task(out, r->graph, &t->a.who, t->attempt, t->update, taken, n);
+        eyot__entry_put_task(out, r->graph, &t->a.who, t->attempt, t->update, taken, n, t->started_ms, t->took_us);
     eyot__record_end(out, at);
     return key_len;
 }

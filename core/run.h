@@ -35,7 +35,11 @@ struct eyot_task {
     uint64_t after;     /* may start once this entry is acknowledged */
     uint32_t n_sends, cap_sends;
     uint32_t attempt;
-    int status; /* of eyot_task_complete */
+    uint32_t asked;      /* eyot_task_ask and eyot_task_sleep have been called so often in this attempt */
+    int64_t started_ms;  /* wall clock; stored runs only */
+    uint64_t started_ns; /* monotonic; 0: this attempt is not measured */
+    uint64_t took_us;    /* 0: not measured, or shorter */
+    int status;          /* of eyot_task_complete */
     _Atomic int phase;
     bool named, ended, edited;
     bool touched; /* something below eyot__task_init is set: there is something to look at, and to clear */
@@ -229,14 +233,20 @@ typedef struct eyot__task_entry {
     void *update;
     eyot__taken *taken;
     size_t n_taken;
+    int64_t started_ms;
+    uint64_t took_us;
 } eyot__task_entry;
 /* `taken` has the items of one edge next to each other; NULL: the first out-edges, plainly. Sticks in the buffer. */
 void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
-                          const void *update, const eyot__taken *taken, size_t n_taken);
+                          const void *update, const eyot__taken *taken, size_t n_taken, int64_t started_ms,
+                          uint64_t took_us);
 eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, const eyot_graph *g, eyot_error *e);
 void eyot__task_entry_clear(eyot__task_entry *t, const eyot_graph *g);
 void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
-                             eyot_status status, const char *text);
+                             eyot_status status, const char *text, int64_t started_ms, uint64_t took_us);
+/* The n-th wait of a task, from 0: a question (kind ASKED), its answer (ANSWERED), or a sleep until due_ms (TIMER). */
+void eyot__entry_put_text(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, const char *text);
+void eyot__entry_put_timer(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, int64_t due_ms);
 void eyot__entry_put_status(eyot_buf *out, eyot_run_status status, const eyot_error *error);
 eyot_status eyot__entry_get_status(eyot__reader *in, eyot_run_status *status, eyot_error *error, eyot_error *e);
 void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, uint64_t steps);

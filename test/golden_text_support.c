@@ -31,7 +31,8 @@ static eyot_status task(eyot_buf *out, const eyot_graph *g, eyot__reader *in, bo
     eyot_status status = eyot__entry_get_task(&t, in, g, e);
     if (status) return status;
     if (again) {
-        eyot__entry_put_task(out, g, &t.who, t.attempt, t.update, t.taken ? t.taken : (eyot__taken[1]){{0}}, t.n_taken);
+        eyot__entry_put_task(out, g, &t.who, t.attempt, t.update, t.taken ? t.taken : (eyot__taken[1]){{0}}, t.n_taken,
+                             0, 0);
         goto done;
     }
     eyot__key_print(out, g, &t.who);
@@ -67,7 +68,7 @@ static eyot_status attempt(eyot_buf *out, const eyot_graph *g, eyot__reader *in,
     }
     memcpy(said, bytes, len);
     if (again) {
-        eyot__entry_put_attempt(out, g, &who, number, (eyot_status)(-(int)code), said);
+        eyot__entry_put_attempt(out, g, &who, number, (eyot_status)(-(int)code), said, 0, 0);
         goto done;
     }
     eyot__key_print(out, g, &who);

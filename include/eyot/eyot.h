@@ -41,6 +41,7 @@ EYOT_API const char *eyot_version(void);
 #define EYOT_STATUS_MAP(X)                                             \
     X(OK, 0, "ok")                                                     \
     X(PENDING, 1, "the task will be completed later")                  \
+    X(SUSPENDED, 2, "the task waits for an answer or a time")          \
     X(ENOMEM, -1, "out of memory")                                     \
     X(EINVAL, -2, "invalid argument")                                  \
     X(ENOTFOUND, -3, "not found")                                      \
@@ -66,7 +67,8 @@ EYOT_API const char *eyot_version(void);
     X(EFORMAT, -23, "written by a newer version")                      \
     X(ECHANGED, -24, "the graph is not the one the run was made with") \
     X(EFORKED, -25, "used in a forked child")                          \
-    X(ECLOSED, -26, "already closed")
+    X(ECLOSED, -26, "already closed")                                  \
+    X(ESUSPENDED, -27, "the run waits for an answer")
 
 typedef enum eyot_status {
 #define EYOT_STATUS_ENUM(name, value, text) EYOT_##name = (value),
@@ -102,7 +104,8 @@ typedef struct eyot_copier eyot_copier; /* how states are handled: copier.h, cop
 /* ---- graphs ---------------------------------------------------------------------------------------------------- */
 
 /* A node. Reads its state with eyot_task_state, gives an update and if it wants a route, and returns EYOT_OK, or an error
- * (eyot_task_fail makes one with a text), or EYOT_PENDING to be completed later by eyot_task_complete.
+ * (eyot_task_fail makes one with a text), or EYOT_PENDING to be completed later by eyot_task_complete, or EYOT_SUSPENDED
+ * when eyot_task_ask or eyot_task_sleep has returned that.
  * Runs on any thread of the engine, or on one that waits for the run; no lock is held; it may call anything here, also
  * start and wait for other runs on the same engine, but not wait for or free its own run, nor free its engine. */
 typedef eyot_status (*eyot_node_fn)(eyot_task *task, void *user);
@@ -126,10 +129,38 @@ typedef enum eyot_node_flag {
     EYOT_NODE_EACH = 1 /* runs once per arriving branch instead of joining them */
 } eyot_node_flag;
 
+/* Would another attempt help? `status` and `text` are the failed attempt's. Runs on any thread, no lock held; pure. */
+typedef bool (*eyot_retryable_fn)(eyot_status status, const char *text, void *user);
+
+/* The last resort of a node whose task has failed for good, with `status` and `text` of its last attempt. It may give
+ * an update and a route as the node would, and returns EYOT_OK to have the task committed with them (without a route: as
+ * the edges say), or an error, which fails the run. eyot_task_state is the state before the task; nothing of the failed
+ * attempts is left. Runs as a node does, but may not return EYOT_PENDING or EYOT_SUSPENDED. */
+typedef eyot_status (*eyot_rescue_fn)(eyot_task *task, eyot_status status, const char *text, void *user);
+
+/* Only flags, version and action are part of the fingerprint: a run may go on with other policies. */
 typedef struct eyot_node_options {
     size_t size;         /* set by EYOT_NODE_OPTIONS_INIT */
     uint32_t flags;      /* eyot_node_flag */
     const char *version; /* part of the fingerprint: raise it when the node's meaning changes. NULL: none */
+    const char *action;  /* what the node does, as text, part of the fingerprint. NULL: not told */
+
+    /* A timeout per attempt, on the monotonic clock. The task is then told (eyot_task_cancelled, eyot_task_on_cancel), and
+     * its result is refused: the attempt has failed with ETIMEDOUT. One that has not ended grace_ms later is abandoned: the
+     * run goes on without it; its thread is replaced, up to 64 such threads per engine. 0: no timeout. */
+    uint64_t timeout_ms;
+    uint64_t grace_ms; /* 0: 5,000 */
+
+    /* A failed attempt is followed by another one, up to so many in one life of the run; 0 and 1: only the first. The
+     * first waits retry_delay_ms, every further one retry_factor times as long (0: 2), never longer than retry_max_ms (0: 60,000).
+     * retry_jitter 0 … 1 is the part of a delay that is drawn from the task's key and attempt, the same in every life.
+     * Waiting holds no thread. */
+    uint32_t attempts;
+    uint32_t reserved; /* 0 */
+    uint64_t retry_delay_ms, retry_max_ms;
+    double retry_factor, retry_jitter;
+    eyot_retryable_fn retryable; /* NULL: everything but EINVAL, ENOROUTE, ENOTSUP and ECANCELED */
+    eyot_rescue_fn rescue;       /* NULL: the run fails */
 } eyot_node_options;
 
 /* Adds a node with an id ([A-Za-z0-9_][A-Za-z0-9._-]{0,63}). The first node added is the start unless starts are named. */
@@ -164,6 +195,10 @@ typedef enum eyot_reducer {
 EYOT_API void eyot_graph_reduce(eyot_graph *g, const char *key, eyot_reducer reducer);
 EYOT_API void eyot_graph_reduce_with(eyot_graph *g, const char *key, eyot_reducer reducer, uint64_t limit);
 
+/* The text the graph was made of, kept with its runs in place of the JSON form (eyot_graph_draw): a tool that finds only
+ * the store can make the graph again. Part of the fingerprint as it stands. Copied. */
+EYOT_API void eyot_graph_source(eyot_graph *g, const char *text, size_t len);
+
 /* Checks the graph and makes it unchangeable. EYOT_EGRAPH: mistakes, the first in `e`, all by eyot_graph_problem.
  * Freezing a frozen graph is EYOT_OK. */
 EYOT_API eyot_status eyot_graph_freeze(eyot_graph *g, eyot_error *e);
@@ -177,8 +212,8 @@ EYOT_API size_t eyot_graph_node_count(const eyot_graph *g);
 /* The id of node i in the order they were added; NULL beyond the last. Borrowed until the graph is freed. */
 EYOT_API const char *eyot_graph_node_id(const eyot_graph *g, size_t i);
 
-/* 64 hex digits over ids, edges, conditions, reducers, copier and versions of a frozen graph: equal iff runs of the one may
- * go on with the other. Borrowed until the graph is freed; NULL before freeze. */
+/* 64 hex digits over ids, edges, conditions, reducers, copier, actions and versions of a frozen graph, and its source if it
+ * was given one: equal iff runs of the one may go on with the other. Borrowed until the graph is freed; NULL before freeze. */
 EYOT_API const char *eyot_graph_fingerprint(const eyot_graph *g);
 
 typedef enum eyot_graph_format { EYOT_GRAPH_JSON, EYOT_GRAPH_DOT, EYOT_GRAPH_MERMAID } eyot_graph_format;
@@ -237,6 +272,11 @@ typedef enum eyot_durability {
     EYOT_EXIT      /* only the end of the run is written: done, failed, cancelled */
 } eyot_durability;
 
+/* To the question of a task: its key, or NULL for the only question that is open. */
+typedef struct eyot_answer {
+    const char *task, *text;
+} eyot_answer;
+
 typedef struct eyot_run_options {
     size_t size;                /* set by EYOT_RUN_OPTIONS_INIT */
     const char *run_id;         /* [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, copied. NULL: a new UUIDv7 */
@@ -246,10 +286,16 @@ typedef struct eyot_run_options {
     eyot_durability durability; /* 0: sync */
     uint32_t max_behind;        /* for EYOT_ASYNC. 0: 1,024 entries */
     uint32_t flags;             /* eyot_run_flag */
+    const eyot_answer *answers; /* for eyot_run_resume: to questions that are open. Copied */
+    size_t n_answers;
 } eyot_run_options;
 
 typedef enum eyot_run_flag {
-    EYOT_RUN_CHECK_INPUTS = 1 /* debugging: copies every state eagerly and fails a task that changed its input */
+    EYOT_RUN_CHECK_INPUTS = 1, /* debugging: copies every state eagerly and fails a task that changed its input */
+    EYOT_RUN_NO_WAIT = 2, /* ends as suspended, too, when nothing is left but to wait for a time (sleeps, retries) */
+    EYOT_RUN_ACCEPT_CHANGES = 4 /* for eyot_run_resume: with a graph of another fingerprint too. Still ECHANGED when
+                                   the graph lacks a node or edge that the log names. The store keeps the run's own
+                                   graph */
 } eyot_run_flag;
 
 /* Starts a run of a frozen graph and returns at once; with a store, when the run exists in it, for which it blocks.
@@ -263,7 +309,8 @@ EYOT_API eyot_status eyot_run_start(eyot_run **out, eyot_engine *engine, const e
 /* Goes on with a stored run from its latest checkpoint; no committed task runs again. Blocks until that is read. run_id in
  * `options` is not used. A run that is done is only loaded. ENOTFOUND; EBUSY: a live process holds it; ECHANGED: made
  * with another graph or copier; ECORRUPT; EFORMAT: written by a newer version; ECONFLICT: it has failed with a conflict,
- * which its log leads to again; EFORKED; EINVAL: the engine has no store; ENOMEM, EIO; and what the store says. */
+ * which its log leads to again; EFORKED; EINVAL: the engine has no store, or an answer fits no open question, or two have
+ * the same; ENOMEM, EIO; and what the store says. */
 EYOT_API eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const char *run_id,
                                      const eyot_run_options *options, eyot_error *e);
 
@@ -277,9 +324,38 @@ EYOT_API eyot_status eyot_run_wait(eyot_run *run, eyot_error *e);
 EYOT_API eyot_status eyot_run_sync(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
                                    const eyot_run_options *options, eyot_error *e);
 
-/* Asks the run to end: nothing new starts, running tasks are told, pending ones are let go. Never blocks; may be called
- * from a task. The run can be resumed. */
+/* Asks the run to end: nothing new starts, running tasks are told. Pending ones are let go, those with an eyot_task_on_cancel
+ * when their node's grace is over. Never blocks; may be called from a task. The run can be resumed. Another process
+ * asks with eyot_store_cancel. */
 EYOT_API void eyot_run_cancel(eyot_run *run);
+
+/* Answers a question of a run that still goes on: task NULL is the only open one. The answer is committed, and the
+ * task starts again. A run that is suspended is resumed with answers instead. ENOTFOUND: no such question is open; EINVAL:
+ * several are, and none is named; ECLOSED: the run has ended; ENOMEM. Never blocks for the store. Any thread. */
+EYOT_API eyot_status eyot_run_answer(eyot_run *run, const char *task, const char *text, eyot_error *e);
+
+/* The open questions of a run, by task key: calls fn for each, with strings borrowed for the call, under the run's lock: it must
+ * not call the library. Returns how many there are. */
+typedef void (*eyot_question_fn)(void *arg, const char *task, const char *question);
+EYOT_API size_t eyot_run_questions(const eyot_run *run, eyot_question_fn fn, void *arg);
+
+/* What a run has done in this life. Times are measured, never assumed. */
+typedef struct eyot_run_metrics {
+    size_t size;             /* sizeof(eyot_run_metrics), set by the caller */
+    uint64_t tasks;          /* committed */
+    uint64_t failed;         /* attempts that failed */
+    uint64_t retried;        /* of these, followed by another */
+    uint64_t task_ns;        /* sum of the time of all attempts that were measured; short ones are sampled */
+    uint64_t elapsed_ns;     /* since the start or resume, until the end */
+    uint64_t running, ready; /* tasks now; a run that goes on by itself without a store may seem to have one */
+    uint64_t branches;       /* live ones now, waiting at joins included */
+    uint64_t peak_parallel;  /* most tasks that ran at once */
+} eyot_run_metrics;
+EYOT_API eyot_status eyot_run_measure(const eyot_run *run, eyot_run_metrics *out);
+
+/* Why a run has not ended well: its error (as eyot_run_wait returns it), the task whose attempt it was and its number.
+ * `task` is NULL when no task failed. Borrowed until the run is freed. EYOT_OK: it is done, or still runs. */
+EYOT_API eyot_status eyot_run_failure(const eyot_run *run, const char **text, const char **task, uint32_t *attempt);
 
 EYOT_API const char *eyot_run_id(const eyot_run *run); /* borrowed until the run is freed */
 EYOT_API eyot_run_status eyot_run_status_of(const eyot_run *run);
@@ -325,8 +401,31 @@ EYOT_API eyot_status eyot_task_send(eyot_task *task, const char *to, void *item_
 /* Sets the text of the task's error and returns EYOT_EFAILED for the node to return, or ENOMEM. */
 EYOT_API eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...) EYOT_PRINTF(2, 3);
 
-/* True once the task's result is no longer wanted. Any thread. Cheap: may be asked in an inner loop. */
+/* True once the task's result is no longer wanted: its run is cancelled or its time is over. Any thread. Cheap: may be
+ * asked in an inner loop. */
 EYOT_API bool eyot_task_cancelled(const eyot_task *task);
+/* Has fn(arg) called once when the result is no longer wanted; at once if it is so already. It is called on any thread with
+ * the run's lock held: it must not call the library nor block; writing to a pipe is the thing to do. fn NULL takes it
+ * back: after that it is not running and will not be called. Must be taken back before `arg` dies, and before a pending
+ * task is completed. ENOMEM. */
+EYOT_API eyot_status eyot_task_on_cancel(eyot_task *task, void (*fn)(void *arg), void *arg);
+/* A descriptor that becomes readable when the result is no longer wanted; never read it. The task's, closed when it
+ * ends. -1: none could be made. */
+EYOT_API int eyot_task_cancel_fd(eyot_task *task);
+
+/* Asks a question of the outside: suspends the branch until somebody has answered, in this process or a later one. The first
+ * time returns EYOT_SUSPENDED, which the node must return; the question is then committed, and when the answer is, the task
+ * starts again from its beginning and the same call gives EYOT_OK and *answer, borrowed until the task ends. Calls are
+ * told apart by their order within the task, together with those of eyot_task_sleep. `question` is copied, text up to 64 KiB.
+ * EINVAL, ELIMIT, ENOMEM. */
+EYOT_API eyot_status eyot_task_ask(eyot_task *task, const char *question, const char **answer);
+/* Suspends the branch for `ms` milliseconds from the first call on, also across processes (by the wall clock, then); the same
+ * way: EYOT_SUSPENDED first, EYOT_OK once the time is over. Holds no thread. */
+EYOT_API eyot_status eyot_task_sleep(eyot_task *task, uint64_t ms);
+
+/* *state becomes a new state of the copier, owned by the caller: the branch's as it will be with the update given so far. What
+ * the copier's apply and copy return, in `e`. Not after eyot_task_edit (EINVAL). */
+EYOT_API eyot_status eyot_task_preview(eyot_task *task, void **state, eyot_error *e);
 
 /* Completes a task whose node returned, or is about to return, EYOT_PENDING: exactly once, from any thread, after the
  * update and route were given. `status` is what the node would have returned; EYOT_PENDING fails the task with EINVAL.
@@ -339,7 +438,9 @@ EYOT_API eyot_status eyot_task_complete(eyot_task *task, eyot_status status);
 EYOT_API const char *eyot_task_key(eyot_task *task);
 EYOT_API const char *eyot_task_node(const eyot_task *task);
 EYOT_API const char *eyot_task_run_id(const eyot_task *task);
-EYOT_API uint32_t eyot_task_attempt(const eyot_task *task); /* from 1 in every life of the run; nothing retries yet */
+EYOT_API uint32_t eyot_task_attempt(const eyot_task *task); /* from 1, over all lives of the run */
+/* The fence: raised whenever another process takes the run over. Services that see it can refuse a lower one. 0: no store. */
+EYOT_API uint64_t eyot_task_fence(const eyot_task *task);
 EYOT_API eyot_engine *eyot_task_engine(const eyot_task *task);
 
 /* ---- option structs -------------------------------------------------------------------------------------------- */

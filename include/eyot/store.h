@@ -207,22 +207,99 @@ EYOT_API const eyot_store_ops *eyot_store_table(const eyot_store *store, void **
 /* Class, reasons, versions, limits. EFORKED, and what the store says. May block. */
 EYOT_API eyot_status eyot_store_inform(eyot_store *store, eyot_store_info *out, eyot_error *e);
 
-/* The latest checkpoint of a run: where it stands, read from the store alone without running any node. */
+/* True when the owner of a run (eyot_run_row.owner) was a process of this machine and pid namespace that is gone: its run
+ * can be resumed although its lease has not ended. */
+EYOT_API bool eyot_owner_is_gone(eyot_bytes owner);
+
+/* Asks for the end of a run, of whatever process: one that somebody holds is left a message, which its engine sees within a
+ * second or two; one that nobody holds, or whose owner is gone, becomes cancelled at once. `*held` (may be NULL) tells which.
+ * EALREADY: it is done, failed or cancelled. ENOTFOUND; ENOTSUP: held, and the store takes no messages; what the store
+ * says. May block. */
+EYOT_API eyot_status eyot_store_cancel(eyot_store *store, const char *run_id, bool *held, eyot_error *e);
+
+/* Removes a run with all that belongs to it. EBUSY: held by somebody who is not gone. ENOTFOUND, ENOTSUP, and what the
+ * store says. May block. */
+EYOT_API eyot_status eyot_store_delete(eyot_store *store, const char *run_id, eyot_error *e);
+
+/* Small text that belongs to a run: kept beside its log in the kv namespace "run/<run id>", removed with it. ENOTSUP, EIO … */
+EYOT_API eyot_status eyot_store_put_note(eyot_store *store, const char *run_id, const char *key, const void *bytes,
+                                         size_t len, eyot_error *e);
+/* Appends it to `out`. ENOTFOUND. */
+EYOT_API eyot_status eyot_store_get_note(eyot_store *store, const char *run_id, const char *key, eyot_buf *out,
+                                         eyot_error *e);
+
+/* A buffer of one's own, for the calls that fill one: text and length are borrowed until the next change. NULL: no memory. */
+EYOT_API eyot_buf *eyot_buf_new(void);
+EYOT_API void eyot_buf_free(eyot_buf *buf);
+EYOT_API const void *eyot_buf_data(const eyot_buf *buf, size_t *len); /* NUL-terminated; "" when empty or failed */
+EYOT_API void eyot_buf_reset(eyot_buf *buf);
+
+/* The calls of the table that tools need, with the guards that the engine has too (EFORKED, one at a time). Their contracts
+ * are the slots'. */
+EYOT_API eyot_status eyot_store_get_run(eyot_store *store, const char *run_id, eyot_row_fn fn, void *arg,
+                                        eyot_error *e);
+EYOT_API eyot_status eyot_store_list_runs(eyot_store *store, const eyot_run_filter *filter, eyot_bytes cursor,
+                                          uint32_t limit, eyot_row_fn fn, void *arg, eyot_buf *next, eyot_error *e);
+EYOT_API eyot_status eyot_store_get_graph(eyot_store *store, const char *fingerprint, eyot_buf *source, eyot_error *e);
+
+/* A checkpoint of a run: where it stood after a step, read from the store alone without running any node. */
 typedef struct eyot_checkpoint eyot_checkpoint;
-/* ENOTFOUND, ECORRUPT, EFORMAT, ECHANGED (the run belongs to another graph or copier), ECONFLICT (its branches cannot be
- * joined), EINVAL, ENOMEM, and what the store says. May block. The graph is borrowed until the checkpoint is freed. */
+#define EYOT_LATEST UINT64_MAX
+/* As of the entry of a step (0: the start), or the latest one (EYOT_LATEST). ENOTFOUND (also: no such step), ECORRUPT, EFORMAT,
+ * ECHANGED (the run belongs to another graph or copier), ECONFLICT (its branches cannot be joined), EINVAL, ENOMEM,
+ * and what the store says. May block. The graph is borrowed until the checkpoint is freed. */
+EYOT_API eyot_status eyot_store_load_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,
+                                                const char *run_id, uint64_t step, eyot_error *e);
 EYOT_API eyot_status eyot_store_load_latest_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,
                                                        const char *run_id, eyot_error *e);
 EYOT_API void eyot_checkpoint_free(eyot_checkpoint *c);
 EYOT_API uint64_t eyot_checkpoint_seq(const eyot_checkpoint *c);
 EYOT_API uint64_t eyot_checkpoint_step(const eyot_checkpoint *c);
 EYOT_API eyot_run_status eyot_checkpoint_status(const eyot_checkpoint *c);
+/* The error of a run that has failed, "" otherwise. Borrowed until the checkpoint is freed. */
+EYOT_API const char *eyot_checkpoint_error(const eyot_checkpoint *c);
 /* The join of all live and ended branches; for a run that is done, its final state. Borrowed until the checkpoint is freed. */
 EYOT_API const void *eyot_checkpoint_state(const eyot_checkpoint *c);
 /* Live branches: tasks that are ready or were running, and branches that wait at a join. Borrowed; NULL beyond the last. */
 EYOT_API size_t eyot_checkpoint_branch_count(const eyot_checkpoint *c);
 EYOT_API const char *eyot_checkpoint_branch_node(const eyot_checkpoint *c, size_t i);
 EYOT_API const void *eyot_checkpoint_branch_state(const eyot_checkpoint *c, size_t i);
+/* The key of the task it is at, or of the join it waits at. */
+EYOT_API const char *eyot_checkpoint_branch_task(const eyot_checkpoint *c, size_t i);
+EYOT_API bool eyot_checkpoint_branch_waiting(const eyot_checkpoint *c, size_t i);
+/* Its open question; NULL: none. */
+EYOT_API const char *eyot_checkpoint_branch_question(const eyot_checkpoint *c, size_t i);
+/* When the branch is to go on, if it sleeps: milliseconds since 1970; 0: it does not. */
+EYOT_API int64_t eyot_checkpoint_branch_due_ms(const eyot_checkpoint *c, size_t i);
+
+/* One entry of a run's log, decoded. Everything is borrowed for the call that it is given to. */
+typedef struct eyot_history_hop {
+    const char *node, *task; /* where the branch went: node, and key of the task there */
+} eyot_history_hop;
+typedef struct eyot_history_entry {
+    size_t size; /* sizeof(eyot_history_entry) of the library */
+    uint64_t seq, step;
+    eyot_entry_kind kind;
+    const char *task, *node; /* key and id; NULL where no task is concerned */
+    uint32_t attempt;
+    int64_t started_ms; /* wall clock, since 1970; 0: not known (written by an older version) */
+    uint64_t took_us;   /* of the attempt; 0: too short to be measured, or not known */
+    const void *update; /* of a task; NULL: none */
+    const eyot_history_hop *route;
+    size_t n_route;            /* 0: the branch ended here */
+    const char *const *joined; /* keys of the tasks whose branches met here, in the order of the join; none for a task
+                                   that did not join */
+    size_t n_joined;
+    eyot_status status; /* of a failed attempt, or of the run's error in a status entry */
+    const char *text;   /* its text; of EYOT_ENTRY_ASKED the question, of EYOT_ENTRY_ANSWERED the answer; else NULL */
+    eyot_run_status run_status; /* of a status entry */
+    int64_t due_ms;             /* of EYOT_ENTRY_TIMER */
+} eyot_history_entry;
+typedef eyot_status (*eyot_history_fn)(void *arg, const eyot_history_entry *entry);
+/* Walks the log of a run from entry 1 on, in order, without running any node; snapshots are passed over. `fn` ends it by returning
+ * non-zero, which is then returned. Statuses as for a checkpoint. May block. */
+EYOT_API eyot_status eyot_store_read_history(eyot_store *store, const eyot_graph *g, const char *run_id,
+                                             eyot_history_fn fn, void *arg, eyot_error *e);
 
 #ifdef __cplusplus
 }
