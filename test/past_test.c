@@ -573,16 +573,23 @@ static void written_free(written *w)
     free(w);
 }
 
-/* Its latest checkpoint, or the error. */
-static eyot_status look(written *w, eyot_checkpoint **c, eyot_error *e)
+static eyot_store *written_store(const written *w)
 {
     eyot_store *store = tally_store("memory:");
     eyot_bytes run = {"r", 1};
+    eyot_error e;
     eyot_run_row row = {.run = run, .graph = run, .fingerprint = {eyot_graph_fingerprint(w->g), 64}, .epoch = 1};
     eyot_commit first = {.run = run, .epoch = 1, .entries = w->entries, .n_entries = w->n, .due_in_ms = INT64_MAX};
     first.status = EYOT_RUN_SUSPENDED;
     first.snapshot_seq = 1;
-    CHECK_OK(eyot__store_create_run(store, &row, eyot__bytes("{}", 2), &first, e));
+    CHECK_OK(eyot__store_create_run(store, &row, eyot__bytes("{}", 2), &first, &e));
+    return store;
+}
+
+/* Its latest checkpoint, or the error. */
+static eyot_status look(const written *w, eyot_checkpoint **c, eyot_error *e)
+{
+    eyot_store *store = written_store(w);
     eyot_status status = eyot_store_load_latest_checkpoint(c, store, w->g, "r", e);
     eyot_store_close(store);
     return status;
@@ -608,6 +615,30 @@ TEST(replay__refuses_what_befell_a_task_that_is_not_live)
     w = written_new();
     answer(w, &w->c, 0, "yes");
     is_corrupt(w, "run r, entry 2: the task at \"c\" follows from nothing before it");
+}
+
+static eyot_status no_entry(void *arg, const eyot_history_entry *h)
+{
+    (void)arg, (void)h;
+    return EYOT_OK;
+}
+
+TEST(history__refuses_a_task_that_nothing_led_to)
+{
+    for (int what = 0; what < 2; what++) {
+        written *w = written_new();
+        eyot_error e = {.status = EYOT_OK};
+        if (what == 0)
+            eyot__entry_put_task(begin(w, EYOT_ENTRY_TASK), w->g, &w->c, 1, NULL, NULL, 0, 0, 0);
+        else
+            eyot__entry_put_timer(begin(w, EYOT_ENTRY_TIMER), w->g, &w->c, 0, 5);
+        end(w);
+        eyot_store *store = written_store(w);
+        CHECK_STATUS(eyot_store_read_history(store, w->g, "r", no_entry, NULL, &e), EYOT_ECORRUPT);
+        CHECK_STR(e.text, "run r, entry 2: the task at \"c\" follows from nothing before it");
+        eyot_store_close(store);
+        written_free(w);
+    }
 }
 
 TEST(replay__refuses_waits_out_of_order)
@@ -716,16 +747,10 @@ TEST(replay__counts_the_failed_attempts_of_all_lives)
         eyot__entry_put_attempt(begin(w, EYOT_ENTRY_ATTEMPT), w->g, &w->a, 1, EYOT_EFAILED, "no", 0, 0);
         end(w);
     }
-    eyot_store *store = tally_store("memory:");
-    eyot_bytes run = {"r", 1};
-    eyot_run_row row = {.run = run, .graph = run, .fingerprint = {eyot_graph_fingerprint(w->g), 64}, .epoch = 1};
-    eyot_commit first = {.run = run, .epoch = 1, .entries = w->entries, .n_entries = w->n, .due_in_ms = INT64_MAX};
-    first.status = EYOT_RUN_FAILED;
-    first.snapshot_seq = 1;
-    CHECK_OK(eyot__store_create_run(store, &row, eyot__bytes("{}", 2), &first, &e));
+    eyot_store *store = written_store(w);
     eyot__frontier_init(&f, w->g, true, sizeof(eyot__activation), NULL, 0, NULL);
     eyot__history_release(&f.history, f.history.root);
-    CHECK_OK(eyot__rebuild(&f, &built, store, run, &e));
+    CHECK_OK(eyot__rebuild(&f, &built, store, eyot__bytes("r", 1), &e));
     CHECK(f.fired && f.fired->memo);
     CHECK_INT(f.fired->memo->failed, 3);
     eyot__frontier_clear(&f);
