@@ -301,17 +301,6 @@ static eyot_status activate(eyot__frontier *f, eyot__who who, eyot__version *v, 
     return f->tracking ? join_group(f, a) : EYOT_OK;
 }
 
-void eyot__memo_free(eyot__memo *m)
-{
-    if (!m) return;
-    for (uint32_t i = 0; i < m->n; i++) {
-        free(m->waits[i].question);
-        free(m->waits[i].answer);
-    }
-    free(m->waits);
-    free(m);
-}
-
 static void forget_memo(eyot__activation *a)
 {
     eyot__memo_free(a->memo);

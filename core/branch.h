@@ -36,6 +36,17 @@ typedef struct eyot__activation {
     eyot__memo *memo; /* owned; NULL: nothing to tell. Run lock */
 } eyot__activation;
 
+/* core/memo.c. A task's waits are numbered from 0 in the order of its calls; the next one comes only when a question before
+ * it is answered. */
+eyot__memo *eyot__memo_of(eyot__activation *a);                     /* made when there is none; NULL: no memory */
+eyot__wait *eyot__memo_wait(const eyot__activation *a, uint32_t n); /* NULL: there is none so far */
+eyot__wait *eyot__memo_question(const eyot__activation *a);         /* the open question; NULL: none */
+/* The n-th wait, which must be the next one, or the answer to the n-th, which must be an open question. Texts are copied.
+ * ECORRUPT: n does not fit, or the text has a NUL inside; ENOMEM. Nothing has changed then. */
+eyot_status eyot__memo_ask(eyot__activation *a, uint32_t n, const char *question, size_t len);
+eyot_status eyot__memo_answer(eyot__activation *a, uint32_t n, const char *answer, size_t len);
+eyot_status eyot__memo_sleep(eyot__activation *a, uint32_t n, int64_t due_ms);
+
 /* A group: everything alive at one (node, stamp). */
 typedef struct eyot__place {
     struct eyot__place *prev, *next; /* all groups */
