@@ -53,6 +53,12 @@ typedef struct eyot_entry {
     eyot_bytes body; /* the record, stored and returned unchanged (docs/format.md) */
 } eyot_entry;
 
+/* Kinds of messages (`post`, `inbox`). */
+typedef enum eyot_message_kind {
+    EYOT_MESSAGE_CANCEL = 1, /* id "cancel/<epoch>": the owner of that epoch is to end the run */
+    EYOT_MESSAGE_ANSWER      /* reserved */
+} eyot_message_kind;
+
 typedef struct eyot_event {
     eyot_bytes id, topic, payload; /* the id is stable: the same event emitted again has the same id */
 } eyot_event;
