@@ -42,66 +42,6 @@ static void arrivals_free(eyot__frontier *f, eyot__arrival *list)
     }
 }
 
-static int arrival_compare(const eyot__arrival *a, const eyot__arrival *b)
-{
-    if (a->edge != b->edge) return a->edge < b->edge ? -1 : 1;
-    int c = eyot__stamp_compare(a->stamp, b->stamp);
-    if (!c) c = eyot__path_compare(a->path, b->path);
-    if (c) return c;
-    return a->index == b->index ? 0 : a->index < b->index ? -1 : 1;
-}
-
-/* Cuts the longest sorted run off the front of *list. */
-static eyot__arrival *cut_run(eyot__arrival **list)
-{
-    eyot__arrival *head = *list, *tail = head;
-    while (tail->next && arrival_compare(tail, tail->next) <= 0) tail = tail->next;
-    *list = tail->next;
-    tail->next = NULL;
-    return head;
-}
-
-static eyot__arrival *merge_runs(eyot__arrival *a, eyot__arrival *b)
-{
-    eyot__arrival *head = NULL, **link = &head;
-    while (a && b) {
-        eyot__arrival **least = arrival_compare(a, b) <= 0 ? &a : &b, *taken = *least;
-        *link = taken;
-        link = &taken->next;
-        *least = taken->next;
-    }
-    *link = a ? a : b;
-    return head;
-}
-
-/* Natural merge sort (Knuth, TAOCP 3, 5.2.4) on the list. Runs wait in slots by size, as the digits of a binary counter. */
-static eyot__arrival *sort_runs(eyot__arrival *run, eyot__arrival *list)
-{
-    eyot__arrival *slots[48] = {0};
-    uint32_t top = 0;
-    for (;; run = cut_run(&list)) {
-        uint32_t i = 0;
-        for (; i < 47 && slots[i]; i++) {
-            run = merge_runs(slots[i], run);
-            slots[i] = NULL;
-        }
-        slots[i] = run;
-        if (i >= top) top = i + 1;
-        if (!list) break;
-    }
-    eyot__arrival *all = NULL;
-    for (uint32_t i = 0; i < top; i++)
-        if (slots[i]) all = all ? merge_runs(slots[i], all) : slots[i];
-    return all;
-}
-
-/* Branches mostly arrive in order, and then it is one pass. */
-static eyot__arrival *sort_arrivals(eyot__arrival *list)
-{
-    eyot__arrival *run = cut_run(&list);
-    return list ? sort_runs(run, list) : run;
-}
-
 /* ---- groups ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t hash_place(uint32_t node, const eyot__stamp *stamp)
@@ -361,15 +301,9 @@ static eyot_status start_tracking(eyot__frontier *f)
 
 /* ---- firing ---------------------------------------------------------------------------------------------------- */
 
-static inline const eyot__way *way_of(const eyot__frontier *f, uint32_t node, const eyot__stamp *stamp)
-{
-    const eyot__tnode *n = &f->shape->nodes[node];
-    return stamp ? &n->ways[eyot__stamp_z(stamp->c, n->depth)] : &n->first;
-}
-
 static eyot_status fire(eyot__frontier *f, eyot__place *p, eyot_error *e)
 {
-    eyot__arrival *arrivals = sort_arrivals(p->waiting);
+    eyot__arrival *arrivals = eyot__arrivals_sort(p->waiting);
     eyot__version *v;
     eyot__state *state;
     f->n_waiting -= p->n_waiting;
@@ -380,7 +314,7 @@ static eyot_status fire(eyot__frontier *f, eyot__place *p, eyot_error *e)
     arrivals_free(f, arrivals);
     if (status) return status;
     eyot__who who = {.node = p->node, .stamp = eyot__stamp_ref(p->stamp)};
-    if (way_of(f, p->node, p->stamp)->meets) status = eyot__history_drop_local(&f->history, &v, &state, e);
+    if (eyot__way_of(f->shape, p->node, p->stamp)->meets) status = eyot__history_drop_local(&f->history, &v, &state, e);
     eyot_status fired = activate(f, who, v, state);
     if (p->live == 0) drop_place(f, p);
     return status ? status : fired ? no_memory(e) : EYOT_OK;
@@ -419,7 +353,7 @@ static eyot__place *find_blocker(eyot__frontier *f, const eyot__place *p, bool *
 
 static eyot_status test(eyot__frontier *f, eyot__place *p, eyot_error *e)
 {
-    uint32_t expected = way_of(f, p->node, p->stamp)->expected;
+    uint32_t expected = eyot__way_of(f->shape, p->node, p->stamp)->expected;
     bool alone = f->n_live == 0 && f->n_waiting == p->n_waiting;
     if (p->n_waiting >= expected || alone) return fire(f, p, e); /* EYOT__UNCOUNTED is more than ever come */
     if (p->watch || (expected != EYOT__UNCOUNTED && !f->diverted)) return EYOT_OK;
@@ -448,56 +382,6 @@ eyot_status eyot__frontier_settle(eyot__frontier *f, eyot_error *e)
 }
 
 /* ---- going along edges ----------------------------------------------------------------------------------------- */
-
-/* The stamp after an edge, or at a start (edge UINT32_MAX) the first iteration of every loop. */
-static eyot_status step_into_loops(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from,
-                                   eyot__stamp **to)
-{
-    uint64_t few[16], *counters = few;
-    uint32_t depth = f->shape->nodes[node].depth;
-    if (edge != UINT32_MAX && f->shape->edges[edge].same_stamp) {
-        *to = eyot__stamp_ref(from);
-        return EYOT_OK;
-    }
-    if (depth > 16 && !(counters = malloc(depth * sizeof *counters))) return EYOT_ENOMEM;
-    memset(counters, 0, depth * sizeof *counters);
-    if (edge != UINT32_MAX) eyot__topology_step(f->shape, edge, eyot__stamp_counters(from), counters);
-    *to = eyot__stamp_new(counters, depth);
-    if (counters != few) free(counters);
-    return *to ? EYOT_OK : EYOT_ENOMEM;
-}
-
-static inline eyot_status step(const eyot__frontier *f, uint32_t edge, uint32_t node, eyot__stamp *from,
-                               eyot__stamp **to)
-{
-    *to = NULL;
-    return f->shape->nodes[node].depth == 0 ? EYOT_OK : step_into_loops(f, edge, node, from, to);
-}
-
-/* The path of a task that did not join: its branch's path, plus what tells apart all the ways it can have come here. */
-static eyot_status extend_path(const eyot__frontier *f, const eyot__arrival *a, uint32_t edge, bool sent,
-                               const eyot__way *way, eyot__path **out)
-{
-    eyot__path *p = eyot__path_ref(a->path);
-    uint32_t keep = edge == UINT32_MAX ? 0 : f->shape->edges[edge].keep;
-    if (a->stamp && a->stamp->n > keep) {
-        int64_t few[16], *left = few;
-        uint32_t n = a->stamp->n - keep;
-        if (n > 16 && !(left = malloc(n * sizeof *left))) {
-            eyot__path_unref(p);
-            return EYOT_ENOMEM;
-        }
-        for (uint32_t i = 0; i < n; i++) left[i] = (int64_t)a->stamp->c[keep + i];
-        p = eyot__path_add(p, EYOT__PART_LEFT, left, n);
-        if (left != few) free(left);
-        if (!p) return EYOT_ENOMEM;
-    }
-    int64_t index = (int64_t)a->index;
-    if (sent && !(p = eyot__path_add(p, EYOT__PART_SENT, &index, 1))) return EYOT_ENOMEM;
-    if (way->ways > 1 && !(p = eyot__path_add(p, EYOT__PART_EDGE, &a->edge, 1))) return EYOT_ENOMEM;
-    *out = p;
-    return EYOT_OK;
-}
 
 static eyot_status wait_at(eyot__frontier *f, uint32_t node, eyot__stamp *at, const eyot__way *way,
                            const eyot__arrival *a)
@@ -528,22 +412,16 @@ static eyot_status wait_at(eyot__frontier *f, uint32_t node, eyot__stamp *at, co
 /* A branch comes to a node over an edge (UINT32_MAX: as a start). Takes a's version and state, borrows its stamp and path. */
 static eyot_status arrive(eyot__frontier *f, uint32_t edge, uint32_t node, bool sent, eyot__arrival *a)
 {
-    const eyot__tnode *n = &f->shape->nodes[node];
-    eyot__who who = {.node = node};
-    eyot_status status = step(f, edge, node, a->stamp, &who.stamp);
-    if (!status) {
-        const eyot__way *way = way_of(f, node, who.stamp);
-        if (n->one_by_one) {
-            status = extend_path(f, a, edge, sent, way, &who.path);
-        } else if (way->expected != 1) {
-            status = wait_at(f, node, who.stamp, way, a);
-            eyot__stamp_unref(who.stamp);
-            if (!status) return EYOT_OK;
-            who.stamp = NULL;
-        }
-        if (!status) return activate(f, who, a->version, a->state);
+    eyot__who who;
+    const eyot__way *way;
+    eyot_status status = eyot__target(f->shape, edge, node, sent, a, &who, &way);
+    if (!status && eyot__target_joins(f->shape, node, way)) {
+        status = wait_at(f, node, who.stamp, way, a);
+        eyot__stamp_unref(who.stamp);
+        if (!status) return EYOT_OK;
+    } else if (!status) {
+        return activate(f, who, a->version, a->state);
     }
-    eyot__stamp_unref(who.stamp);
     eyot__history_release(&f->history, a->version);
     eyot__state_unref(a->state, &f->history);
     return status;
@@ -675,20 +553,16 @@ static eyot_status go_along(eyot__frontier *f, eyot__activation *a, eyot__taken 
 static eyot_status move(eyot__frontier *f, eyot__activation *a, uint32_t edge, eyot_error *e)
 {
     const eyot__tedge *te = &f->shape->edges[edge];
-    const eyot__tnode *to = &f->shape->nodes[te->to];
+    eyot__arrival from = {.stamp = a->who.stamp, .path = a->who.path, .edge = te->in_index};
+    eyot__who who;
+    const eyot__way *way;
     leave_group(f, a);
     f->tracking = false;
     if (a->memo) forget_memo(a);
-    eyot__who who = {.node = te->to};
-    if (step(f, edge, te->to, a->who.stamp, &who.stamp)) return no_memory(e);
-    const eyot__way *way = way_of(f, te->to, who.stamp);
+    if (eyot__target(f->shape, edge, te->to, false, &from, &who, &way)) return no_memory(e);
     eyot_status status = EYOT_OK;
-    if (to->one_by_one) {
-        eyot__arrival from = {.stamp = a->who.stamp, .path = a->who.path, .edge = te->in_index};
-        if (extend_path(f, &from, edge, false, way, &who.path)) status = no_memory(e);
-    } else if (way->meets) {
+    if (!f->shape->nodes[te->to].one_by_one && way->meets)
         status = eyot__history_drop_local(&f->history, &a->version, &a->state, e);
-    }
     eyot__who_clear(&a->who);
     a->who = who;
     if (status) return status;
@@ -717,7 +591,7 @@ eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *
 
 eyot_status eyot__frontier_result(eyot__frontier *f, eyot__state **state, eyot_error *e)
 {
-    eyot__arrival *ends = sort_arrivals(f->ends);
+    eyot__arrival *ends = eyot__arrivals_sort(f->ends);
     eyot__version *v;
     f->ends = NULL;
     f->n_ends = 0;
@@ -745,7 +619,7 @@ eyot_status eyot__frontier_put_task(eyot__frontier *f, eyot__who who, eyot__vers
 eyot_status eyot__frontier_put_waiting(eyot__frontier *f, uint32_t node, eyot__stamp *at, eyot__arrival arrival)
 {
     f->diverted = true;
-    eyot_status status = wait_at(f, node, at, way_of(f, node, at), &arrival);
+    eyot_status status = wait_at(f, node, at, eyot__way_of(f->shape, node, at), &arrival);
     eyot__stamp_unref(at);
     eyot__stamp_unref(arrival.stamp);
     eyot__path_unref(arrival.path);

@@ -10,7 +10,7 @@
 #ifndef EYOT_CORE_BRANCH_H
 #define EYOT_CORE_BRANCH_H
 
-#include "core/history.h"
+#include "core/arrival.h"
 
 /* What the log tells of a live task beside who it is, in the order of the task's calls. */
 typedef struct eyot__wait {

@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* The payloads of records: tasks, failed attempts, statuses, snapshots. docs/format.md describes them. */
+/* The payloads of records: tasks, what befalls a task before it is done, statuses, snapshots. docs/format.md describes
+ * them. Written in the newest version, read in every one. */
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/record.h"
 #include "core/run.h"
+
+eyot_status eyot__entry_blame(eyot_error *e, eyot_status status, eyot_bytes run, uint64_t seq, const eyot_error *why)
+{
+    return eyot_error_set(e, status, "run " EYOT__ID ", entry %llu: %s", EYOT__ID_ARGS(run), (unsigned long long)seq,
+                          why->text);
+}
+
+eyot_status eyot__entry_open(eyot__record *out, const eyot_entry *entry, eyot_bytes run, const eyot_graph *g,
+                             eyot_error *e)
+{
+    eyot_error own;
+    const char *codec = g->copier->name;
+    eyot_status status = eyot__record_open(out, entry->body, run, entry->seq, e);
+    if (status) return status;
+    if (out->kind != entry->kind)
+        status = eyot_error_set(&own, EYOT_ECORRUPT, "the record is of another kind than the store says");
+    else if (out->codec.n != strlen(codec) || memcmp(out->codec.p, codec, out->codec.n) != 0)
+        status = eyot_error_set(&own, EYOT_ECHANGED, "written with codec %.*s; the graph's is %s", (int)out->codec.n,
+                                (const char *)out->codec.p, codec);
+    return status ? eyot__entry_blame(e, status, run, entry->seq, &own) : EYOT_OK;
+}
 
 static eyot_status malformed(eyot_error *e, const char *what)
 {
@@ -38,6 +62,33 @@ static eyot_status get_value(eyot__reader *in, const eyot_graph *g, void **out, 
                           own.text[0] ? own.text : eyot_status_text(status));
 }
 
+/* When an attempt began and how long it took; version 1 does not tell. */
+static void put_times(eyot_buf *out, int64_t started_ms, uint64_t took_us)
+{
+    eyot__buf_varint(out, started_ms > 0 ? (uint64_t)started_ms : 0);
+    eyot__buf_varint(out, took_us);
+}
+
+static int64_t get_ms(eyot__reader *in)
+{
+    uint64_t ms = eyot__read_varint(in);
+    if (ms > INT64_MAX) in->failed = true;
+    return in->failed ? 0 : (int64_t)ms;
+}
+
+static void get_times(eyot__reader *in, uint32_t version, int64_t *started_ms, uint64_t *took_us)
+{
+    *started_ms = version >= 2 ? get_ms(in) : 0;
+    *took_us = version >= 2 ? eyot__read_varint(in) : 0;
+}
+
+static uint32_t get_u32(eyot__reader *in)
+{
+    uint64_t v = eyot__read_varint(in);
+    if (v > UINT32_MAX) in->failed = true;
+    return in->failed ? 0 : (uint32_t)v;
+}
+
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
 
 static size_t items_of(const eyot__taken *taken, size_t n, size_t from)
@@ -54,19 +105,12 @@ static void put_plain_edge(eyot_buf *out, const eyot_graph *g, uint32_t edge)
     eyot__buf_varint(out, 0);
 }
 
-void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
-                          const void *update, const eyot__taken *taken, size_t n_taken, int64_t started_ms,
-                          uint64_t took_us)
+static void put_route(eyot_buf *out, const eyot_graph *g, uint32_t node, const eyot__taken *taken, size_t n_taken)
 {
-    (void)started_ms, (void)took_us;
-    eyot__who_encode(out, g, who);
-    eyot__buf_varint(out, attempt);
-    eyot__buf_u8(out, update != NULL);
-    if (update) put_value(out, g, update);
     size_t edges = 0;
     if (!taken) {
         eyot__buf_varint(out, n_taken);
-        for (size_t i = 0; i < n_taken; i++) put_plain_edge(out, g, g->shape->nodes[who->node].out[i]);
+        for (size_t i = 0; i < n_taken; i++) put_plain_edge(out, g, g->shape->nodes[node].out[i]);
         return;
     }
     for (size_t i = 0; i < n_taken; edges++) i += items_of(taken, n_taken, i) + !taken[i].item;
@@ -79,6 +123,18 @@ void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *w
         for (size_t k = 0; k < items; k++) put_value(out, g, taken[i + k].item);
         i += items + (items == 0);
     }
+}
+
+void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
+                          const void *update, const eyot__taken *taken, size_t n_taken, int64_t started_ms,
+                          uint64_t took_us)
+{
+    eyot__who_encode(out, g, who);
+    eyot__buf_varint(out, attempt);
+    eyot__buf_u8(out, update != NULL);
+    if (update) put_value(out, g, update);
+    put_route(out, g, who->node, taken, n_taken);
+    put_times(out, started_ms, took_us);
 }
 
 void eyot__task_entry_clear(eyot__task_entry *t, const eyot_graph *g)
@@ -120,7 +176,8 @@ static eyot_status get_edge(eyot__task_entry *t, eyot__reader *in, const eyot_gr
     return status;
 }
 
-eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, const eyot_graph *g, eyot_error *e)
+eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, uint32_t version, const eyot_graph *g,
+                                 eyot_error *e)
 {
     memset(out, 0, sizeof *out);
     eyot_status status = eyot__who_decode(&out->who, in, g, e);
@@ -129,22 +186,61 @@ eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, const 
     if (eyot__read_u8(in)) status = get_value(in, g, &out->update, e);
     size_t edges = eyot__read_count(in, 2);
     for (size_t i = 0; i < edges && !status; i++) status = get_edge(out, in, g, e);
+    if (!status) get_times(in, version, &out->started_ms, &out->took_us);
     if (!status && (in->failed || in->p != in->end)) status = malformed(e, "a task");
     if (status) eyot__task_entry_clear(out, g);
     return status;
 }
 
-/* ---- failed attempts and statuses ------------------------------------------------------------------------------ */
+/* ---- what befalls a task before it is done ----------------------------------------------------------------------- */
 
 void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
                              eyot_status status, const char *text, int64_t started_ms, uint64_t took_us)
 {
-    (void)started_ms, (void)took_us;
     eyot__who_encode(out, g, who);
     eyot__buf_varint(out, attempt);
     eyot__buf_varint(out, (uint64_t)(-(int64_t)status));
     eyot__buf_bytes(out, text, strlen(text));
+    put_times(out, started_ms, took_us);
 }
+
+void eyot__entry_put_text(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, const char *text)
+{
+    eyot__who_encode(out, g, who);
+    eyot__buf_varint(out, n);
+    eyot__buf_bytes(out, text, strlen(text));
+}
+
+void eyot__entry_put_timer(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, int64_t due_ms)
+{
+    eyot__who_encode(out, g, who);
+    eyot__buf_varint(out, n);
+    eyot__buf_varint(out, due_ms > 0 ? (uint64_t)due_ms : 0);
+}
+
+eyot_status eyot__entry_get_incident(eyot__incident *out, eyot__reader *in, uint32_t version, eyot_entry_kind kind,
+                                     const eyot_graph *g, eyot_error *e)
+{
+    memset(out, 0, sizeof *out);
+    eyot_status status = eyot__who_decode(&out->who, in, g, e);
+    if (status) return status;
+    out->n = get_u32(in);
+    uint64_t code = kind == EYOT_ENTRY_ATTEMPT ? eyot__read_varint(in) : 0;
+    if (kind == EYOT_ENTRY_TIMER)
+        out->due_ms = get_ms(in);
+    else
+        out->text = (const char *)eyot__read_bytes(in, &out->text_len);
+    if (kind == EYOT_ENTRY_ATTEMPT) get_times(in, version, &out->started_ms, &out->took_us);
+    if (in->failed || in->p != in->end || code > INT_MAX) {
+        eyot__who_clear(&out->who);
+        memset(out, 0, sizeof *out);
+        return malformed(e, kind == EYOT_ENTRY_ATTEMPT ? "a failed attempt" : "a question, an answer or a sleep");
+    }
+    out->status = (eyot_status)(-(int)code);
+    return EYOT_OK;
+}
+
+/* ---- statuses ----------------------------------------------------------------------------------------------------- */
 
 void eyot__entry_put_status(eyot_buf *out, eyot_run_status status, const eyot_error *error)
 {
@@ -158,7 +254,7 @@ eyot_status eyot__entry_get_status(eyot__reader *in, eyot_run_status *status, ey
     uint64_t value = eyot__read_varint(in), code = eyot__read_varint(in);
     size_t len;
     const unsigned char *text = eyot__read_bytes(in, &len);
-    if (in->failed || in->p != in->end || value < EYOT_RUN_READY || value > EYOT_RUN_DONE || code > 1000)
+    if (in->failed || in->p != in->end || value < EYOT_RUN_READY || value > EYOT_RUN_DONE || code > INT_MAX)
         return malformed(e, "a status");
     *status = (eyot_run_status)value;
     if (code)
@@ -169,6 +265,9 @@ eyot_status eyot__entry_get_status(eyot__reader *in, eyot_run_status *status, ey
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------------------------- */
+
+/* What a live task waited for, as a snapshot says. */
+enum { WAIT_QUESTION = 0, WAIT_SLEEP = 1 };
 
 /* Versions with their parents before them, and the distinct changes in them. Changes remember their number in `count`
  * and versions in `mark`, both scratch of joins, under a mark of their own. */
@@ -284,6 +383,23 @@ static void put_arrival(eyot_buf *out, const eyot__frontier *f, uint32_t node, c
     eyot__buf_varint(out, a->version->mark - mark);
 }
 
+static void put_memo(eyot_buf *out, const eyot__memo *m)
+{
+    eyot__buf_varint(out, m ? m->failed : 0);
+    eyot__buf_varint(out, m ? m->n : 0);
+    for (uint32_t i = 0; m && i < m->n; i++) {
+        const eyot__wait *w = &m->waits[i];
+        eyot__buf_u8(out, w->question ? WAIT_QUESTION : WAIT_SLEEP);
+        if (!w->question) {
+            eyot__buf_varint(out, w->due_ms > 0 ? (uint64_t)w->due_ms : 0);
+            continue;
+        }
+        eyot__buf_bytes(out, w->question, strlen(w->question));
+        eyot__buf_u8(out, w->answer != NULL);
+        if (w->answer) eyot__buf_bytes(out, w->answer, strlen(w->answer));
+    }
+}
+
 void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, uint64_t steps)
 {
     survey s = {0};
@@ -299,6 +415,7 @@ void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, uint64_t steps)
     for (eyot__activation *a = f->live; a && !out->failed; a = a->next) {
         eyot__who_encode(out, f->graph, &a->who);
         eyot__buf_varint(out, a->version->mark - mark);
+        put_memo(out, a->memo);
     }
     eyot__buf_varint(out, f->n_waiting);
     for (eyot__place *p = f->groups; p && !out->failed; p = p->next) {
@@ -424,9 +541,43 @@ static eyot_status stand(const restored *s, eyot__frontier *f, eyot__reader *in,
     return EYOT_OK;
 }
 
-static eyot_status get_tasks(const restored *s, eyot__frontier *f, eyot__reader *in, eyot_error *e)
+static eyot_status get_question(eyot__activation *a, uint32_t n, eyot__reader *in)
 {
+    size_t len;
+    const unsigned char *text = eyot__read_bytes(in, &len);
+    eyot_status status = in->failed ? EYOT_ECORRUPT : eyot__memo_ask(a, n, (const char *)text, len);
+    uint8_t answered = eyot__read_u8(in);
+    if (answered > 1) in->failed = true;
+    if (status || in->failed || !answered) return status;
+    text = eyot__read_bytes(in, &len);
+    return in->failed ? EYOT_ECORRUPT : eyot__memo_answer(a, n, (const char *)text, len);
+}
+
+static eyot_status get_memo(eyot__activation *a, eyot__reader *in, eyot_error *e)
+{
+    uint32_t failed = get_u32(in);
     size_t n = eyot__read_count(in, 2);
+    eyot_status status = EYOT_OK;
+    if (failed && !in->failed) {
+        if (!eyot__memo_of(a)) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+        a->memo->failed = failed;
+    }
+    for (size_t i = 0; i < n && !in->failed && !status; i++) {
+        uint8_t kind = eyot__read_u8(in);
+        if (kind == WAIT_QUESTION)
+            status = get_question(a, (uint32_t)i, in);
+        else if (kind == WAIT_SLEEP)
+            status = eyot__memo_sleep(a, (uint32_t)i, get_ms(in));
+        else
+            in->failed = true;
+    }
+    if (status == EYOT_ENOMEM) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    return status || in->failed ? malformed(e, "what a snapshot tells of a live task") : EYOT_OK;
+}
+
+static eyot_status get_tasks(const restored *s, eyot__frontier *f, eyot__reader *in, uint32_t version, eyot_error *e)
+{
+    size_t n = eyot__read_count(in, version >= 2 ? 4 : 2);
     for (size_t i = 0; i < n; i++) {
         eyot__who who;
         eyot__version *v = NULL;
@@ -439,6 +590,8 @@ static eyot_status get_tasks(const restored *s, eyot__frontier *f, eyot__reader 
             return status;
         }
         if (eyot__frontier_put_task(f, who, v, state)) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+        if (version >= 2) status = get_memo(f->fired_last, in, e);
+        if (status) return status;
     }
     return EYOT_OK;
 }
@@ -517,7 +670,8 @@ static void restored_clear(restored *s, eyot__frontier *f)
     free(s->states);
 }
 
-eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint64_t *steps, eyot_error *e)
+eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint32_t version, uint64_t *steps,
+                                     eyot_error *e)
 {
     restored s = {0};
     void *value = NULL;
@@ -532,7 +686,7 @@ eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint64
         else
             status = get_versions(&s, f, root, in, e);
     }
-    if (!status) status = get_tasks(&s, f, in, e);
+    if (!status) status = get_tasks(&s, f, in, version, e);
     if (!status) status = get_waiting(&s, f, in, e);
     if (!status) status = get_ends(&s, f, in, e);
     if (!status && f->n_live + f->n_waiting + f->n_ends == 0) status = malformed(e, "a snapshot without branches");

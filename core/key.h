@@ -73,6 +73,18 @@ static inline void eyot__who_clear(eyot__who *w)
 }
 int eyot__who_compare(const eyot__who *a, const eyot__who *b); /* by (node, stamp, path) */
 
+uint64_t eyot__who_hash(const eyot__who *w);
+
+/* A set of who's by what they are, each inside an object of the owner's. Zeroed: empty. */
+typedef struct eyot__who_table {
+    eyot__who **slots;
+    size_t size, used; /* open addressing; a removed one leaves a mark, so that searches go on */
+} eyot__who_table;
+eyot_status eyot__who_table_add(eyot__who_table *t, eyot__who *who);             /* not in it yet; borrowed. ENOMEM */
+eyot__who *eyot__who_table_find(const eyot__who_table *t, const eyot__who *who); /* NULL: not in it */
+eyot__who *eyot__who_table_take(eyot__who_table *t, const eyot__who *who);       /* removes it, too */
+void eyot__who_table_clear(eyot__who_table *t);                                  /* the table only */
+
 /* Appends the key, shortened if it must be. */
 void eyot__key_print(eyot_buf *out, const eyot_graph *g, const eyot__who *w);
 

@@ -320,6 +320,13 @@ typedef enum eyot__owner_state {
 eyot__owner_state eyot__owner_look(const char *self, eyot_bytes owner);
 
 /* core/entry.c: the payloads of records */
+struct eyot__record;
+/* The record of an entry, of the kind that the store says and of the graph's codec: ECORRUPT, EFORMAT, ECHANGED, told with
+ * run and entry. */
+eyot_status eyot__entry_open(struct eyot__record *out, const eyot_entry *entry, eyot_bytes run, const eyot_graph *g,
+                             eyot_error *e);
+/* Tells `why` with run and entry; returns the status. */
+eyot_status eyot__entry_blame(eyot_error *e, eyot_status status, eyot_bytes run, uint64_t seq, const eyot_error *why);
 typedef struct eyot__task_entry {
     eyot__who who;
     uint64_t attempt;
@@ -333,17 +340,33 @@ typedef struct eyot__task_entry {
 void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
                           const void *update, const eyot__taken *taken, size_t n_taken, int64_t started_ms,
                           uint64_t took_us);
-eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, const eyot_graph *g, eyot_error *e);
+/* `version` is the record's, here and below. */
+eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, uint32_t version, const eyot_graph *g,
+                                 eyot_error *e);
 void eyot__task_entry_clear(eyot__task_entry *t, const eyot_graph *g);
 void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
                              eyot_status status, const char *text, int64_t started_ms, uint64_t took_us);
 /* The n-th wait of a task, from 0: a question (kind ASKED), its answer (ANSWERED), or a sleep until due_ms (TIMER). */
 void eyot__entry_put_text(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, const char *text);
 void eyot__entry_put_timer(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, int64_t due_ms);
+/* An entry about a task that lives on. The text is borrowed from the record. */
+typedef struct eyot__incident {
+    eyot__who who;      /* to be cleared */
+    uint32_t n;         /* which attempt, from 1, or which wait */
+    eyot_status status; /* ATTEMPT */
+    const char *text;   /* ATTEMPT, ASKED, ANSWERED; not terminated */
+    size_t text_len;
+    int64_t due_ms;     /* TIMER */
+    int64_t started_ms; /* ATTEMPT, as took_us */
+    uint64_t took_us;
+} eyot__incident;
+eyot_status eyot__entry_get_incident(eyot__incident *out, eyot__reader *in, uint32_t version, eyot_entry_kind kind,
+                                     const eyot_graph *g, eyot_error *e);
 void eyot__entry_put_status(eyot_buf *out, eyot_run_status status, const eyot_error *error);
 eyot_status eyot__entry_get_status(eyot__reader *in, eyot_run_status *status, eyot_error *error, eyot_error *e);
 void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, uint64_t steps);
-eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint64_t *steps, eyot_error *e);
+eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint32_t version, uint64_t *steps,
+                                     eyot_error *e);
 
 /* core/replay.c: what a store holds of a run, rebuilt */
 typedef struct eyot__rebuilt {
@@ -354,5 +377,8 @@ typedef struct eyot__rebuilt {
 /* `f` was initialised and has no branches, not even its first one; all its live activations are in f->fired afterwards,
  * also when it fails. */
 eyot_status eyot__rebuild(eyot__frontier *f, eyot__rebuilt *out, eyot_store *store, eyot_bytes run, eyot_error *e);
+/* As of an entry; UINT64_MAX: the newest. */
+eyot_status eyot__rebuild_at(eyot__frontier *f, eyot__rebuilt *out, eyot_store *store, eyot_bytes run, uint64_t seq,
+                             eyot_error *e);
 
 #endif

@@ -2,6 +2,7 @@
 /* The frontier alone, against the reference model: many schedules, a cut at a random commit, one result. */
 #include <stdlib.h>
 
+#include "core/record.h"
 #include "core/run.h"
 #include "test/eyot_test.h"
 #include "test/model/state.h"
@@ -131,7 +132,7 @@ static void cut(play *p)
     eyot__frontier_init(&p->f, p->g, true, sizeof(eyot__activation), NULL, 0, NULL);
     eyot__history_release(&p->f.history, p->f.history.root);
     eyot__reader in = {buf.data, buf.data + buf.len, false};
-    CHECK_OK(eyot__entry_get_snapshot(&p->f, &in, &steps, &p->e));
+    CHECK_OK(eyot__entry_get_snapshot(&p->f, &in, EYOT__RECORD_VERSION, &steps, &p->e));
     CHECK_INT(steps, 7);
     eyot__buf_clear(&buf);
     p->n_ready = 0;

@@ -13,7 +13,8 @@
 typedef struct golden_run {
     const char *name; /* of the run, of its graph, and of its folder */
     const char *what;
-    eyot_graph *(*graph)(void);                             /* frozen; NULL without memory */
+    uint32_t version;                                       /* of its records */
+    eyot_graph *(*graph)(const char *name);                 /* frozen; NULL without memory */
     bool (*live)(eyot_engine *engine, const eyot_graph *g); /* the run's whole life on the engine's store */
 } golden_run;
 
@@ -26,8 +27,15 @@ extern bool golden_second_life;
 void golden_put_value(eyot_buf *out, const eyot_graph *g, const void *v);
 /* The record as lines of text, read by the code of today. `entry` says where it stands. */
 eyot_status golden_describe(eyot_buf *out, const eyot_graph *g, eyot_bytes run, const eyot_entry *entry, eyot_error *e);
-/* Reads the record and writes what was read as a new one, sealed for the same place. */
+/* Reads the record and writes what was read as a new one, sealed for the same place; in the newest version. */
+typedef enum golden_without {
+    GOLDEN_TIMES = 1,   /* when attempts began and how long they took: 0 */
+    GOLDEN_ATTEMPTS = 2 /* a task's number of attempts, which version 1 counts per life: 1 */
+} golden_without;
 eyot_status golden_write_again(eyot_buf *out, const eyot_graph *g, eyot_bytes run, const eyot_entry *entry,
-                               eyot_error *e);
+                               uint32_t without, eyot_error *e);
+/* The run "waits-2", written by hand; test/golden_hand_support.c. */
+eyot_graph *golden_waits(const char *name);
+bool golden_waits_life(eyot_engine *engine, const eyot_graph *g);
 
 #endif

@@ -103,7 +103,7 @@ static bool two_exits(eyot_engine *engine, const eyot_graph *g)
 
 /* ---- values: every kind of value; tasks with and without an update; a plain route ------------------------------- */
 
-static eyot_graph *values(void)
+static eyot_graph *values(const char *name)
 {
     static const char all[] =
         "{\"null\":null,\"yes\":true,\"no\":false,\"least\":-9223372036854775808,\"most\":9223372036854775807,"
@@ -114,7 +114,7 @@ static eyot_graph *values(void)
         "\"\":\"the empty key\",\"bytes\":{\"$bytes\":\"AP8B\"},\"ext\":{\"$ext\":\"-1:AQID\"},"
         "\"looks like a form\":{\"$$bytes\":\"AP8B\"},\"array\":[1,[],{}],\"map\":{\"b\":1,\"a\":{\"c\":[null]}}}";
     eyot_graph *g = NULL;
-    if (eyot_graph_new(&g, "values", eyot_json())) return NULL;
+    if (eyot_graph_new(&g, name, eyot_json())) return NULL;
     eyot_graph_node(g, "all", give, text(all));
     eyot_graph_node(g, "nothing", give, NULL);
     eyot_graph_node(g, "remove", give,
@@ -161,10 +161,10 @@ static eyot_status send_three(eyot_task *task, void *user)
     return status ? status : send_text(task, "one", "{\"item\":\"c\"}");
 }
 
-static eyot_graph *routes(void)
+static eyot_graph *routes(const char *name)
 {
     eyot_graph *g = NULL;
-    if (eyot_graph_new(&g, "routes", eyot_json())) return NULL;
+    if (eyot_graph_new(&g, name, eyot_json())) return NULL;
     eyot_graph_node(g, "begin", give, text("{\"ready\":true}"));
     eyot_graph_node(g, "check", give, NULL);
     eyot_graph_node(g, "refuse", give, NULL);
@@ -242,10 +242,10 @@ static eyot_status tail(eyot_task *task, void *user)
     return status ? status : give(task, user);
 }
 
-static eyot_graph *loops(void)
+static eyot_graph *loops(const char *name)
 {
     eyot_graph *g = NULL;
-    if (eyot_graph_new(&g, "loops", eyot_json())) return NULL;
+    if (eyot_graph_new(&g, name, eyot_json())) return NULL;
     eyot_graph_node(g, "begin", give, NULL);
     eyot_graph_node(g, "head", head, NULL);
     eyot_graph_node(g, "turn", give, text("{\"inner\":1}"));
@@ -289,17 +289,6 @@ static eyot_graph *two_ways(const char *name)
     return frozen(g);
 }
 
-static eyot_graph *failed(void)
-{
-    return two_ways("failed");
-}
-
-/* The same, left where it failed. */
-static eyot_graph *half(void)
-{
-    return two_ways("half");
-}
-
 /* ---- cancelled --------------------------------------------------------------------------------------------------- */
 
 static eyot_task *_Atomic waiting;
@@ -311,10 +300,10 @@ static eyot_status wait_for_ever(eyot_task *task, void *user)
     return EYOT_PENDING;
 }
 
-static eyot_graph *cancelled(void)
+static eyot_graph *cancelled(const char *name)
 {
     eyot_graph *g = NULL;
-    if (eyot_graph_new(&g, "cancelled", eyot_json())) return NULL;
+    if (eyot_graph_new(&g, name, eyot_json())) return NULL;
     eyot_graph_node(g, "begin", give, text("{\"n\":1}"));
     eyot_graph_node(g, "wait", wait_for_ever, NULL);
     eyot_graph_edge(g, "begin", "wait");
@@ -325,7 +314,7 @@ static bool cancelled_life(eyot_engine *engine, const eyot_graph *g)
 {
     eyot_run *run = NULL;
     eyot_error e;
-    eyot_run_options o = options_of("cancelled", EYOT_SYNC);
+    eyot_run_options o = options_of(eyot_graph_name(g), EYOT_SYNC);
     atomic_store(&waiting, NULL);
     if (eyot_run_start(&run, engine, g, eyot_value_new_map(), &o, &e)) return false;
     while (!atomic_load(&waiting) && eyot_run_status_of(run) == EYOT_RUN_RUNNING) {}
@@ -347,10 +336,10 @@ static eyot_status send_two(eyot_task *task, void *user)
     return status ? status : send_text(task, "item", "{\"own\":2}");
 }
 
-static eyot_graph *frontier(void)
+static eyot_graph *frontier(const char *name)
 {
     eyot_graph *g = NULL;
-    if (eyot_graph_new(&g, "frontier", eyot_json())) return NULL;
+    if (eyot_graph_new(&g, name, eyot_json())) return NULL;
     eyot_graph_node(g, "begin", give, text("{\"log\":[\"begin\"]}"));
     eyot_graph_node(g, "left", send_two, NULL);
     eyot_graph_node(g, "right", give, text("{\"log\":[\"right\"],\"own\":3}"));
@@ -390,10 +379,10 @@ static eyot_status give_blob(eyot_task *task, void *user)
     return b ? eyot_task_update(task, b) : EYOT_ENOMEM;
 }
 
-static eyot_graph *bytes(void)
+static eyot_graph *bytes(const char *name)
 {
     eyot_graph *g = NULL;
-    if (eyot_graph_new(&g, "bytes", eyot_bytes_copier())) return NULL;
+    if (eyot_graph_new(&g, name, eyot_bytes_copier())) return NULL;
     eyot_graph_node(g, "only", give_blob, NULL);
     return frozen(g);
 }
@@ -404,13 +393,21 @@ static bool bytes_life(eyot_engine *engine, const eyot_graph *g)
 }
 
 const golden_run golden_runs[] = {
-    {"values", "every kind of value; tasks with and without an update", values, one_life},
-    {"routes", "edges taken always, by condition, otherwise, by name; items; a branch that is ended", routes, one_life},
-    {"loops", "stamps of loops inside loops; paths with every kind of part", loops, one_life},
-    {"failed", "a failed attempt, the status failed, a second life to the end", failed, two_lives},
-    {"half", "left where it failed", half, failed_life},
-    {"cancelled", "the status cancelled", cancelled, cancelled_life},
-    {"frontier", "a snapshot of live, waiting and ended branches, in exit mode", frontier, two_exits},
-    {"bytes", "the codec bytes/1", bytes, bytes_life},
+    {"values", "every kind of value; tasks with and without an update", 1, values, one_life},
+    {"routes", "edges taken always, by condition, otherwise, by name; items; a branch that is ended", 1, routes,
+     one_life},
+    {"loops", "stamps of loops inside loops; paths with every kind of part", 1, loops, one_life},
+    {"failed", "a failed attempt, the status failed, a second life to the end", 1, two_ways, two_lives},
+    {"half", "left where it failed", 1, two_ways, failed_life},
+    {"cancelled", "the status cancelled", 1, cancelled, cancelled_life},
+    {"frontier", "a snapshot of live, waiting and ended branches, in exit mode", 1, frontier, two_exits},
+    {"bytes", "the codec bytes/1", 1, bytes, bytes_life},
+    {"values-2", "tasks with times, with and without an update", 2, values, one_life},
+    {"routes-2", "every kind of route, with times", 2, routes, one_life},
+    {"loops-2", "stamps and paths, with times", 2, loops, one_life},
+    {"cancelled-2", "the status cancelled", 2, cancelled, cancelled_life},
+    {"bytes-2", "the codec bytes/1, with times", 2, bytes, bytes_life},
+    {"waits-2", "failed attempts, questions, answers, sleeps, and a snapshot that tells of them", 2, golden_waits,
+     golden_waits_life},
 };
 const size_t golden_run_count = sizeof golden_runs / sizeof *golden_runs;

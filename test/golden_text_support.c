@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Records as text, and written again from what was read. Reads failed attempts too, which the engine only writes. */
+/* Records as text, and written again from what was read.  */
 #include "test/golden.h"
 
 #include <stdlib.h>
@@ -23,60 +23,96 @@ void golden_put_value(eyot_buf *out, const eyot_graph *g, const void *v)
     eyot__buf_clear(&raw);
 }
 
+/* How a record is turned: into text, or written again. */
+typedef struct turn {
+    eyot_buf *out;
+    const eyot_graph *graph;
+    bool again;
+    uint32_t without; /* golden_without */
+} turn;
+
 /* ---- tasks, attempts, statuses ----------------------------------------------------------------------------------- */
 
-static eyot_status task(eyot_buf *out, const eyot_graph *g, eyot__reader *in, bool again, eyot_error *e)
+static void put_times(eyot_buf *out, uint32_t version, int64_t started_ms, uint64_t took_us)
 {
-    eyot__task_entry t;
-    eyot_status status = eyot__entry_get_task(&t, in, g, e);
-    if (status) return status;
-    if (again) {
-        eyot__entry_put_task(out, g, &t.who, t.attempt, t.update, t.taken ? t.taken : (eyot__taken[1]){{0}}, t.n_taken,
-                             0, 0);
-        goto done;
-    }
-    eyot__key_print(out, g, &t.who);
-    eyot__buf_format(out, ", attempt %llu\n  update ", (unsigned long long)t.attempt);
-    if (t.update)
-        golden_put_value(out, g, t.update);
+    if (version >= 2)
+        eyot__buf_format(out, "  began %lld ms, took %llu us\n", (long long)started_ms, (unsigned long long)took_us);
+}
+
+static void task_text(const turn *to, const eyot__task_entry *t, uint32_t version)
+{
+    eyot_buf *out = to->out;
+    const eyot_graph *g = to->graph;
+    eyot__key_print(out, g, &t->who);
+    eyot__buf_format(out, ", attempt %llu\n  update ", (unsigned long long)t->attempt);
+    if (t->update)
+        golden_put_value(out, g, t->update);
     else
         eyot__buf_text(out, "none");
-    for (size_t i = 0; i < t.n_taken; i++) {
-        eyot__buf_format(out, "\n  to %s", g->nodes[g->edges[t.taken[i].edge].to].id);
-        if (t.taken[i].item) eyot__buf_text(out, " with ");
-        if (t.taken[i].item) golden_put_value(out, g, t.taken[i].item);
+    for (size_t i = 0; i < t->n_taken; i++) {
+        eyot__buf_format(out, "\n  to %s", g->nodes[g->edges[t->taken[i].edge].to].id);
+        if (t->taken[i].item) eyot__buf_text(out, " with ");
+        if (t->taken[i].item) golden_put_value(out, g, t->taken[i].item);
     }
-    if (t.n_taken == 0) eyot__buf_text(out, "\n  ends its branch");
+    if (t->n_taken == 0) eyot__buf_text(out, "\n  ends its branch");
     eyot__buf_text(out, "\n");
-done:
-    eyot__task_entry_clear(&t, g);
+    put_times(out, version, t->started_ms, t->took_us);
+}
+
+static eyot_status task(const turn *to, eyot__record *r, eyot_error *e)
+{
+    eyot__task_entry t;
+    bool timeless = to->without & GOLDEN_TIMES;
+    eyot_status status = eyot__entry_get_task(&t, &r->payload, r->version, to->graph, e);
+    if (status) return status;
+    if (to->again)
+        eyot__entry_put_task(to->out, to->graph, &t.who, to->without & GOLDEN_ATTEMPTS ? 1 : t.attempt, t.update,
+                             t.taken ? t.taken : (eyot__taken[1]){{0}}, t.n_taken, timeless ? 0 : t.started_ms,
+                             timeless ? 0 : t.took_us);
+    else
+        task_text(to, &t, r->version);
+    eyot__task_entry_clear(&t, to->graph);
     return EYOT_OK;
 }
 
-static eyot_status attempt(eyot_buf *out, const eyot_graph *g, eyot__reader *in, bool again, eyot_error *e)
+static void incident_text(eyot_buf *out, const eyot_graph *g, const eyot__record *r, const eyot__incident *in)
 {
-    eyot__who who;
-    size_t len;
-    eyot_status status = eyot__who_decode(&who, in, g, e);
+    int len = (int)in->text_len;
+    eyot__key_print(out, g, &in->who);
+    switch (r->kind) {
+    case EYOT_ENTRY_ATTEMPT:
+        eyot__buf_format(out, ", attempt %u\n  %s: %.*s\n", (unsigned)in->n, eyot_status_name(in->status), len,
+                         in->text);
+        put_times(out, r->version, in->started_ms, in->took_us);
+        break;
+    case EYOT_ENTRY_TIMER:
+        eyot__buf_format(out, ", wait %u\n  until %lld ms\n", (unsigned)in->n, (long long)in->due_ms);
+        break;
+    default: eyot__buf_format(out, ", wait %u\n  \"%.*s\"\n", (unsigned)in->n, len, in->text);
+    }
+}
+
+static eyot_status incident(const turn *to, eyot__record *r, eyot_error *e)
+{
+    eyot__incident in;
+    bool timeless = to->without & GOLDEN_TIMES;
+    eyot_status status = eyot__entry_get_incident(&in, &r->payload, r->version, r->kind, to->graph, e);
     if (status) return status;
-    uint64_t number = eyot__read_varint(in), code = eyot__read_varint(in);
-    char *said = calloc(1, 4096);
-    const unsigned char *bytes = eyot__read_bytes(in, &len);
-    if (!said || in->failed || in->p != in->end || len >= 4096) {
-        status = eyot_error_set(e, EYOT_ECORRUPT, "a failed attempt is not well-formed");
-        goto done;
-    }
-    memcpy(said, bytes, len);
-    if (again) {
-        eyot__entry_put_attempt(out, g, &who, number, (eyot_status)(-(int)code), said, 0, 0);
-        goto done;
-    }
-    eyot__key_print(out, g, &who);
-    eyot__buf_format(out, ", attempt %llu\n  %s: %s\n", (unsigned long long)number,
-                     eyot_status_name((eyot_status)(-(int)code)), said);
-done:
-    free(said);
-    eyot__who_clear(&who);
+    char *text = calloc(1, in.text_len + 1);
+    if (text && in.text_len) memcpy(text, in.text, in.text_len);
+    if (!text)
+        status = EYOT_ENOMEM;
+    else if (!to->again)
+        incident_text(to->out, to->graph, r, &in);
+    else if (r->kind == EYOT_ENTRY_ATTEMPT)
+        eyot__entry_put_attempt(to->out, to->graph, &in.who, in.n, in.status, text, timeless ? 0 : in.started_ms,
+                                timeless ? 0 : in.took_us);
+    else if (r->kind == EYOT_ENTRY_TIMER)
+        eyot__entry_put_timer(to->out, to->graph, &in.who, in.n, in.due_ms);
+    else
+        eyot__entry_put_text(to->out, to->graph, &in.who, in.n, text);
+    free(text);
+    eyot__who_clear(&in.who);
     return status;
 }
 
@@ -137,6 +173,20 @@ static void put_arrival(eyot_buf *out, const eyot__frontier *f, const eyot__plac
     put_stand(out, f->graph, a->version, a->state);
 }
 
+static void put_memo(eyot_buf *out, const eyot__memo *m)
+{
+    if (!m) return;
+    eyot__buf_format(out, "    failed attempts: %u\n", (unsigned)m->failed);
+    for (uint32_t i = 0; i < m->n; i++) {
+        const eyot__wait *w = &m->waits[i];
+        if (w->question)
+            eyot__buf_format(out, "    wait %u asks \"%s\"%s%s%s\n", (unsigned)i, w->question,
+                             w->answer ? ", answered \"" : "", w->answer ? w->answer : "", w->answer ? "\"" : "");
+        else
+            eyot__buf_format(out, "    wait %u sleeps until %lld ms\n", (unsigned)i, (long long)w->due_ms);
+    }
+}
+
 static void put_frontier(eyot_buf *out, const eyot__frontier *f, uint64_t steps)
 {
     eyot__buf_format(out, "after %llu steps\n", (unsigned long long)steps);
@@ -144,6 +194,7 @@ static void put_frontier(eyot_buf *out, const eyot__frontier *f, uint64_t steps)
         eyot__buf_text(out, "  live ");
         eyot__key_print(out, f->graph, &a->who);
         put_stand(out, f->graph, a->version, a->state);
+        put_memo(out, a->memo);
     }
     for (const eyot__place *p = f->groups; p; p = p->next)
         for (const eyot__arrival *a = p->waiting; a; a = a->next) put_arrival(out, f, p, a);
@@ -155,53 +206,52 @@ static void put_frontier(eyot_buf *out, const eyot__frontier *f, uint64_t steps)
     }
 }
 
-static eyot_status read_snapshot(eyot__frontier *f, const eyot_graph *g, eyot__reader *in, uint64_t *steps,
-                                 eyot_error *e)
+static eyot_status read_snapshot(eyot__frontier *f, const eyot_graph *g, eyot__reader *in, uint32_t version,
+                                 uint64_t *steps, eyot_error *e)
 {
     eyot__frontier_init(f, g, true, sizeof(eyot__activation), NULL, 0, NULL);
     eyot__history_release(&f->history, f->history.root);
-    return eyot__entry_get_snapshot(f, in, steps, e);
+    return eyot__entry_get_snapshot(f, in, version, steps, e);
 }
 
-static eyot_status turn_snapshot(eyot_buf *out, const eyot_graph *g, eyot__reader *in, eyot_error *e)
+static eyot_status turn_snapshot(eyot_buf *out, const eyot_graph *g, eyot__reader *in, uint32_t version, eyot_error *e)
 {
     eyot__frontier f;
     uint64_t steps = 0;
-    eyot_status status = read_snapshot(&f, g, in, &steps, e);
+    eyot_status status = read_snapshot(&f, g, in, version, &steps, e);
     if (!status) eyot__entry_put_snapshot(out, &f, steps);
     eyot__frontier_clear(&f);
     return status ? status : out->failed;
 }
 
-static eyot_status snapshot(eyot_buf *out, const eyot_graph *g, eyot__reader *in, bool again, eyot_error *e)
+static eyot_status snapshot(const turn *to, eyot__record *r, eyot_error *e)
 {
     eyot__frontier f;
     uint64_t steps = 0;
     eyot_status status;
-    if (again) { /* reading turns every list round, so it is done twice */
+    if (to->again) { /* reading turns every list round, so it is done twice */
         eyot_buf turned = EYOT__BUF_INIT;
-        status = turn_snapshot(&turned, g, in, e);
+        status = turn_snapshot(&turned, to->graph, &r->payload, r->version, e);
         eyot__reader second = {turned.data, turned.data + turned.len, false};
-        if (!status) status = turn_snapshot(out, g, &second, e);
+        if (!status) status = turn_snapshot(to->out, to->graph, &second, EYOT__RECORD_VERSION, e);
         eyot__buf_clear(&turned);
         return status;
     }
-    status = read_snapshot(&f, g, in, &steps, e);
-    if (!status) put_frontier(out, &f, steps);
+    status = read_snapshot(&f, to->graph, &r->payload, r->version, &steps, e);
+    if (!status) put_frontier(to->out, &f, steps);
     eyot__frontier_clear(&f);
     return status;
 }
 
 /* ---- records ----------------------------------------------------------------------------------------------------- */
 
-static eyot_status payload(eyot_buf *out, const eyot_graph *g, eyot__record *r, bool again, eyot_error *e)
+static eyot_status payload(const turn *to, eyot__record *r, eyot_error *e)
 {
     switch (r->kind) {
-    case EYOT_ENTRY_TASK: return task(out, g, &r->payload, again, e);
-    case EYOT_ENTRY_ATTEMPT: return attempt(out, g, &r->payload, again, e);
-    case EYOT_ENTRY_STATUS: return run_status(out, &r->payload, again, e);
-    case EYOT_ENTRY_SNAPSHOT: return snapshot(out, g, &r->payload, again, e);
-    default: return eyot_error_set(e, EYOT_ENOTSUP, "a kind that nothing writes yet");
+    case EYOT_ENTRY_TASK: return task(to, r, e);
+    case EYOT_ENTRY_STATUS: return run_status(to->out, &r->payload, to->again, e);
+    case EYOT_ENTRY_SNAPSHOT: return snapshot(to, r, e);
+    default: return incident(to, r, e);
     }
 }
 
@@ -212,12 +262,12 @@ eyot_status golden_describe(eyot_buf *out, const eyot_graph *g, eyot_bytes run, 
     if (status) return status;
     eyot__buf_format(out, "%llu %s %.*s: ", (unsigned long long)entry->seq, kinds[r.kind], (int)r.codec.n,
                      (const char *)r.codec.p);
-    status = payload(out, g, &r, false, e);
+    status = payload(&(turn){.out = out, .graph = g}, &r, e);
     return status ? status : out->failed;
 }
 
 eyot_status golden_write_again(eyot_buf *out, const eyot_graph *g, eyot_bytes run, const eyot_entry *entry,
-                               eyot_error *e)
+                               uint32_t without, eyot_error *e)
 {
     eyot__record r;
     char codec[33] = "";
@@ -225,7 +275,7 @@ eyot_status golden_write_again(eyot_buf *out, const eyot_graph *g, eyot_bytes ru
     if (status) return status;
     memcpy(codec, r.codec.p, r.codec.n);
     size_t at = eyot__record_begin(out, r.kind, codec);
-    status = payload(out, g, &r, true, e);
+    status = payload(&(turn){out, g, true, without}, &r, e);
     eyot__record_end(out, at);
     if (!status) status = out->failed;
     if (!status) eyot__record_seal(out->data + at, out->len - at, run, entry->seq);

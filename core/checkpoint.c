@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a run stood after a step, for those who only look. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/past.h"
+
+typedef struct seen_branch {
+    uint32_t node;
+    eyot__state *state;
+    char *task;     /* owned */
+    char *question; /* owned; NULL: none */
+    int64_t due_ms;
+    bool waiting;
+} seen_branch;
+
+struct eyot_checkpoint {
+    const eyot_graph *graph;
+    eyot__frontier frontier;
+    eyot__rebuilt built;
+    eyot__state *state;
+    seen_branch *branches;
+    size_t n_branches;
+};
+
+/* ---- which run, which entry ---------------------------------------------------------------------------------------- */
+
+typedef struct row_copy {
+    char fingerprint[65];
+    uint64_t head;
+} row_copy;
+
+static eyot_status copy_row(void *arg, const eyot_run_row *row)
+{
+    row_copy *c = arg;
+    if (row->fingerprint.n == 64) memcpy(c->fingerprint, row->fingerprint.p, 64);
+    c->head = row->head;
+    return EYOT_OK;
+}
+
+eyot_status eyot__past_check(eyot_store *store, const eyot_graph *g, const char *run_id, uint64_t *head, eyot_error *e)
+{
+    row_copy row = {.head = 0};
+    if (!store || !g || !g->frozen || !run_id)
+        return eyot_error_set(e, EYOT_EINVAL, "a store, a frozen graph and a run id are needed");
+    eyot_status status = eyot__store_get_run(store, eyot__bytes(run_id, strlen(run_id)), copy_row, &row, e);
+    if (status) return status;
+    if (strcmp(row.fingerprint, g->fingerprint) != 0)
+        return eyot_error_set(e, EYOT_ECHANGED, "run %s was made with another graph than %s as it is now", run_id,
+                              g->name);
+    *head = row.head;
+    return EYOT_OK;
+}
+
+typedef struct found_entry {
+    uint64_t seq, step; /* seq 0: none */
+} found_entry;
+
+static eyot_status note_entry(void *arg, const eyot_entry *entry)
+{
+    *(found_entry *)arg = (found_entry){entry->seq, entry->step};
+    return EYOT_OK;
+}
+
+/* The first entry with this step: that of its task, or the snapshot that stands for it. Steps grow with seqs, so it is
+ * searched for by halves. */
+static eyot_status find_step(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t *seq,
+                             eyot_error *e)
+{
+    found_entry best = {0};
+    for (uint64_t from = 1, to = head; from <= to;) {
+        uint64_t middle = from + (to - from) / 2;
+        found_entry at = {0};
+        eyot_status status = eyot__store_list_entries(store, run, middle, 1, false, note_entry, &at, e);
+        if (status) return status;
+        bool early = at.seq && at.step < step;
+        if (at.seq && !early) best = at;
+        if (early)
+            from = at.seq + 1;
+        else
+            to = middle - 1;
+    }
+    *seq = best.seq;
+    return best.seq && best.step == step ? EYOT_OK
+                                         : eyot_error_set(e, EYOT_ENOTFOUND, "run " EYOT__ID " has no step %llu",
+                                                          EYOT__ID_ARGS(run), (unsigned long long)step);
+}
+
+/* ---- branches ------------------------------------------------------------------------------------------------------ */
+
+/* The owner is the branch list, also when it fails. */
+static eyot_status see_branch(eyot_checkpoint *c, const eyot__who *who, eyot__state *state, const eyot__memo *memo)
+{
+    eyot_buf key = EYOT__BUF_INIT;
+    const eyot__wait *last = memo && memo->n ? &memo->waits[memo->n - 1] : NULL;
+    seen_branch *b = &c->branches[c->n_branches++];
+    *b = (seen_branch){.node = who->node, .state = eyot__state_ref(state)};
+    eyot__key_print(&key, c->graph, who);
+    b->task = key.failed ? NULL : strndup((const char *)key.data, key.len);
+    eyot__buf_clear(&key);
+    if (last && last->question && !last->answer) b->question = strdup(last->question);
+    if (last && !last->question) b->due_ms = last->due_ms;
+    bool asks = last && last->question && !last->answer;
+    return b->task && (b->question || !asks) ? EYOT_OK : EYOT_ENOMEM;
+}
+
+/* Every live branch is looked at where it is, then counted as ended, so that the last join makes the state of all. */
+static eyot_status gather_branches(eyot_checkpoint *c, eyot_error *e)
+{
+    eyot__frontier *f = &c->frontier;
+    c->branches = calloc(f->n_live + f->n_waiting + 1, sizeof *c->branches);
+    eyot_status status = c->branches ? EYOT_OK : EYOT_ENOMEM;
+    for (eyot__activation *a = f->fired; a && !status; a = a->queue) status = see_branch(c, &a->who, a->state, a->memo);
+    for (eyot__place *p = f->groups; p && !status; p = p->next) {
+        eyot__who at = {.node = p->node, .stamp = p->stamp};
+        for (eyot__arrival *a = p->waiting; a && !status; a = a->next) {
+            status = see_branch(c, &at, a->state, NULL);
+            c->branches[c->n_branches - 1].waiting = true;
+        }
+    }
+    if (!status) status = eyot__frontier_end_all(f);
+    return status ? eyot_error_set(e, status, "out of memory") : eyot__frontier_result(f, &c->state, e);
+}
+
+eyot_status eyot_store_load_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,
+                                       const char *run_id, uint64_t step, eyot_error *e)
+{
+    uint64_t head = 0, seq = UINT64_MAX;
+    *out = NULL;
+    eyot_status status = eyot__past_check(store, g, run_id, &head, e);
+    if (status) return status;
+    eyot_bytes run = eyot__bytes(run_id, strlen(run_id));
+    if (step != EYOT_LATEST) status = find_step(store, run, head, step, &seq, e);
+    if (status) return status;
+    eyot_checkpoint *c = calloc(1, sizeof *c);
+    if (!c) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    c->graph = g;
+    eyot__frontier_init(&c->frontier, g, false, sizeof(eyot__activation), NULL, 0, NULL);
+    eyot__history_release(&c->frontier.history, c->frontier.history.root);
+    status = eyot__rebuild_at(&c->frontier, &c->built, store, run, seq, e);
+    if (!status) status = gather_branches(c, e);
+    if (status) {
+        eyot_checkpoint_free(c);
+        return status;
+    }
+    *out = c;
+    return EYOT_OK;
+}
+
+eyot_status eyot_store_load_latest_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,
+                                              const char *run_id, eyot_error *e)
+{
+    return eyot_store_load_checkpoint(out, store, g, run_id, EYOT_LATEST, e);
+}
+
+void eyot_checkpoint_free(eyot_checkpoint *c)
+{
+    if (!c) return;
+    for (size_t i = 0; i < c->n_branches; i++) {
+        eyot__state_unref(c->branches[i].state, &c->frontier.history);
+        free(c->branches[i].task);
+        free(c->branches[i].question);
+    }
+    eyot__state_unref(c->state, &c->frontier.history);
+    free(c->branches);
+    eyot__frontier_clear(&c->frontier);
+    free(c);
+}
+
+/* ---- what is in it ------------------------------------------------------------------------------------------------- */
+
+uint64_t eyot_checkpoint_seq(const eyot_checkpoint *c)
+{
+    return c->built.seq;
+}
+uint64_t eyot_checkpoint_step(const eyot_checkpoint *c)
+{
+    return c->built.steps;
+}
+eyot_run_status eyot_checkpoint_status(const eyot_checkpoint *c)
+{
+    return c->built.status;
+}
+const char *eyot_checkpoint_error(const eyot_checkpoint *c)
+{
+    return c->built.error.status ? c->built.error.text : "";
+}
+const void *eyot_checkpoint_state(const eyot_checkpoint *c)
+{
+    return c->state->value;
+}
+size_t eyot_checkpoint_branch_count(const eyot_checkpoint *c)
+{
+    return c->n_branches;
+}
+
+const char *eyot_checkpoint_branch_node(const eyot_checkpoint *c, size_t i)
+{
+    return i < c->n_branches ? c->graph->nodes[c->branches[i].node].id : NULL;
+}
+const void *eyot_checkpoint_branch_state(const eyot_checkpoint *c, size_t i)
+{
+    return i < c->n_branches ? c->branches[i].state->value : NULL;
+}
+const char *eyot_checkpoint_branch_task(const eyot_checkpoint *c, size_t i)
+{
+    return i < c->n_branches ? c->branches[i].task : NULL;
+}
+bool eyot_checkpoint_branch_waiting(const eyot_checkpoint *c, size_t i)
+{
+    return i < c->n_branches && c->branches[i].waiting;
+}
+const char *eyot_checkpoint_branch_question(const eyot_checkpoint *c, size_t i)
+{
+    return i < c->n_branches ? c->branches[i].question : NULL;
+}
+int64_t eyot_checkpoint_branch_due_ms(const eyot_checkpoint *c, size_t i)
+{
+    return i < c->n_branches ? c->branches[i].due_ms : 0;
+}
