@@ -62,10 +62,10 @@ eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, const void *key,
     return EYOT_OK;
 }
 
-eyot_status eyot__run_append_of(eyot_run *r, eyot_entry_kind kind, eyot_task *t, const eyot_buf *buf)
+eyot_status eyot__run_append_of(eyot_run *r, eyot_entry_kind kind, const eyot__who *who, const eyot_buf *buf)
 {
     eyot_buf key = EYOT__BUF_INIT;
-    eyot__key_print(&key, r->graph, &t->a.who);
+    eyot__key_print(&key, r->graph, who);
     eyot_status status = key.failed ? key.failed : eyot__run_append(r, kind, key.data, key.len, buf->data, buf->len);
     eyot__buf_clear(&key);
     return status;

@@ -210,7 +210,7 @@ void eyot__run_timed_out(eyot_run *r, eyot_task *t);
 /* A task may start, now or when the entries so far are stored. Run lock held. */
 void eyot__run_enqueue(eyot_run *r, eyot_task *t);
 /* Seals and appends the record in `buf`, begun at 0, as an entry of the task. Run lock held. */
-eyot_status eyot__run_append_of(eyot_run *r, eyot_entry_kind kind, eyot_task *t, const eyot_buf *buf);
+eyot_status eyot__run_append_of(eyot_run *r, eyot_entry_kind kind, const eyot__who *who, const eyot_buf *buf);
 /* Nobody waits for pending tasks of a cancelled run. Run lock held. */
 void eyot__run_abandon_pending(eyot_run *r);
 void eyot__run_fail(eyot_run *r, eyot_status status, const char *fmt, ...) EYOT_PRINTF(3, 4); /* run lock held */

@@ -70,19 +70,19 @@ bool eyot__wait_has(const eyot_task *t)
 
 /* ---- what becomes of it; run lock held -------------------------------------------------------------------------- */
 
-static eyot_status append_wait(eyot_task *t, uint32_t n, const char *text, bool answer, int64_t due_ms)
+static eyot_status append_wait(eyot_run *r, const eyot__activation *a, uint32_t n, const char *text, bool answer,
+                               int64_t due_ms)
 {
-    eyot_run *r = t->run;
     eyot_buf buf = EYOT__BUF_INIT;
     if (!r->stored || r->lost || r->durability == EYOT_EXIT) return EYOT_OK;
     eyot_entry_kind kind = answer ? EYOT_ENTRY_ANSWERED : text ? EYOT_ENTRY_ASKED : EYOT_ENTRY_TIMER;
     size_t at = eyot__record_begin(&buf, kind, r->graph->copier->name);
     if (text)
-        eyot__entry_put_text(&buf, r->graph, &t->a.who, n, text);
+        eyot__entry_put_text(&buf, r->graph, &a->who, n, text);
     else
-        eyot__entry_put_timer(&buf, r->graph, &t->a.who, n, due_ms);
+        eyot__entry_put_timer(&buf, r->graph, &a->who, n, due_ms);
     eyot__record_end(&buf, at);
-    eyot_status status = buf.failed ? buf.failed : eyot__run_append_of(r, kind, t, &buf);
+    eyot_status status = buf.failed ? buf.failed : eyot__run_append_of(r, kind, &a->who, &buf);
     eyot__buf_clear(&buf);
     return status;
 }
@@ -94,7 +94,7 @@ eyot_status eyot__wait_commit(eyot_task *t)
     if (eyot__memo_wait(&t->a, n)) return EYOT_OK; /* the log has it */
     eyot_status status = a->question ? eyot__memo_ask(&t->a, n, a->question, strlen(a->question))
                                      : eyot__memo_sleep(&t->a, n, a->due_ms);
-    if (!status) status = append_wait(t, n, a->question, false, a->due_ms);
+    if (!status) status = append_wait(t->run, &t->a, n, a->question, false, a->due_ms);
     free(a->question);
     a->question = NULL;
     a->due_ms = 0;
@@ -126,17 +126,23 @@ bool eyot__wait_park(eyot_task *t)
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 
-/* The task a question of which is open: by its key, or the only one. */
-static eyot_task *find_asking(eyot_run *r, const char *key, eyot_error *e)
+static bool has_key(const eyot_run *r, const eyot__activation *a, const char *key)
 {
-    eyot_task *found = NULL;
+    eyot_buf buf = EYOT__BUF_INIT;
+    eyot__key_print(&buf, r->graph, &a->who);
+    bool same = !buf.failed && buf.len == strlen(key) && memcmp(buf.data, key, buf.len) == 0;
+    eyot__buf_clear(&buf);
+    return same;
+}
+
+/* The activation a question of which is open: by its key, or the only one. Of a run that is being resumed, it is no task so far. */
+static eyot__activation *find_asking(eyot_run *r, const char *key, eyot_error *e)
+{
+    eyot__activation *found = NULL;
     uint32_t n = 0;
     for (eyot__activation *a = r->frontier.live; a; a = a->next) {
-        eyot_task *t = (eyot_task *)(void *)a;
-        if (!eyot__memo_question(a)) continue;
-        const char *own = key ? eyot_task_key(t) : NULL;
-        if (key && (!own || strcmp(own, key) != 0)) continue;
-        found = t;
+        if (!eyot__memo_question(a) || (key && !has_key(r, a, key))) continue;
+        found = a;
         n++;
     }
     if (n == 1) return found;
@@ -149,38 +155,41 @@ static eyot_task *find_asking(eyot_run *r, const char *key, eyot_error *e)
     return NULL;
 }
 
-static eyot_status answer(eyot_run *r, const char *key, const char *text, eyot_task **of, eyot_error *e)
+static eyot_status answer(eyot_run *r, const char *key, const char *text, eyot__activation **of, eyot_error *e)
 {
     *of = NULL;
     if (!text) return eyot_error_set(e, EYOT_EINVAL, "run %s: an answer is NULL", r->id);
     eyot_error own;
-    eyot_task *t = find_asking(r, key, &own);
-    if (!t) return eyot_error_set(e, own.status, "%s", own.text);
-    uint32_t n = t->a.memo->n - 1;
-    eyot_status status = eyot__memo_answer(&t->a, n, text, strlen(text));
-    if (!status) status = append_wait(t, n, text, true, 0);
+    eyot__activation *a = find_asking(r, key, &own);
+    if (!a) return eyot_error_set(e, own.status, "%s", own.text);
+    uint32_t n = a->memo->n - 1;
+    eyot_status status = eyot__memo_answer(a, n, text, strlen(text));
+    if (!status) status = append_wait(r, a, n, text, true, 0);
     if (status)
         return eyot_error_set(e, status, "run %s: the answer could not be kept: %s", r->id, eyot_status_text(status));
-    *of = t;
+    *of = a;
     return EYOT_OK;
 }
 
 eyot_status eyot__wait_answers(eyot_run *r, const eyot_answer *answers, size_t n, eyot_error *e)
 {
     eyot_status status = EYOT_OK;
-    eyot_task *t;
+    eyot__activation *a;
     if (n > 0 && !answers) return eyot_error_set(e, EYOT_EINVAL, "run %s: answers is NULL", r->id);
-    for (size_t i = 0; i < n && !status; i++) status = answer(r, answers[i].task, answers[i].text, &t, e);
+    for (size_t i = 0; i < n && !status; i++) status = answer(r, answers[i].task, answers[i].text, &a, e);
     return status == EYOT_ENOTFOUND ? EYOT_EINVAL : status;
 }
 
 eyot_status eyot_run_answer(eyot_run *run, const char *task, const char *text, eyot_error *e)
 {
-    eyot_task *t;
+    eyot__activation *a;
     pthread_mutex_lock(&run->lock);
     eyot_status status = run->phase != EYOT__RUN_LIVE ? eyot_error_set(e, EYOT_ECLOSED, "run %s has ended", run->id)
-                                                      : answer(run, task, text, &t, e);
+                         : run->asking == 0 /* nor may the frontier be looked at: its run may go on without the lock */
+                             ? eyot_error_set(e, EYOT_ENOTFOUND, "run %s: no question is open", run->id)
+                             : answer(run, task, text, &a, e);
     if (!status) {
+        eyot_task *t = (eyot_task *)(void *)a;
         if (t->aside && t->aside->asking) {
             t->aside->asking = false;
             run->asking--;
