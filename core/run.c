@@ -174,13 +174,14 @@ static eyot_status rescue(eyot_task *t, const eyot__gnode *node)
 static eyot_status call_node(eyot_run *r, eyot_task *t)
 {
     eyot__gnode *node = &r->graph->nodes[t->a.who.node];
-    if (r->stored) t->started_ms = eyot__wall_coarse_ms();
+    if (r->stored && !t->started_ms) t->started_ms = eyot__wall_coarse_ms();
     if (t->aside && t->aside->failure) return rescue(t, node);
     uint32_t mean = atomic_load_explicit(&node->mean_ns, memory_order_relaxed);
     uint32_t sample = atomic_load_explicit(&r->sample, memory_order_relaxed) + 1; /* lost counts do not matter */
     atomic_store_explicit(&r->sample, sample, memory_order_relaxed);
     if (mean != 0 && mean < HANDOFF_NS && sample % SAMPLE_EVERY != 0) return node->fn(t, node->user);
-    uint64_t before = t->started_ns = eyot__now_ns();
+    if (!t->started_ns) t->started_ns = eyot__now_ns();
+    uint64_t before = t->started_ns;
     eyot_status status = node->fn(t, node->user);
     uint64_t took = eyot__now_ns() - before + 1;
     if (status != EYOT_PENDING) t->took_us = took / 1000; /* a pending one may be gone already */

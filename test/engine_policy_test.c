@@ -635,7 +635,7 @@ TEST(graph_policy__with_numbers_that_make_no_sense_is_a_problem)
 /* Every task fails, hangs or does well by chance, until its third attempt. */
 static eyot_status by_chance(eyot_task *task, void *user)
 {
-    uint64_t random = test_seed() ^ (uintptr_t)user;
+    uint64_t random = *(uint64_t *)user;
     for (const char *k = eyot_task_key(task); k && *k; k++) random = random * 31 + (unsigned char)*k;
     random += eyot_task_attempt(task);
     uint64_t chance = test_random(&random) % 4;
@@ -650,17 +650,18 @@ static eyot_status by_chance(eyot_task *task, void *user)
 TEST(engine_policy__chance_changes_no_result)
 {
     for (uint32_t round = 0; round < 4 * test_long(); round++) {
+        uint64_t seed = test_seed() + round;
         eyot_node_options o = timeout(15, 20000, 10);
         o.retry_jitter = 0.5;
         eyot_store *store = round % 2 ? tally_store("memory:") : NULL;
         eyot_engine *engine = tally_engine(1 + round % 4, store);
         eyot_graph *g = tally_graph("chance");
         eyot_graph_node(g, "start", tally_add, &zero);
-        eyot_graph_node_with(g, "join", by_chance, (void *)(uintptr_t)round, &o);
+        eyot_graph_node_with(g, "join", by_chance, &seed, &o);
         for (int i = 0; i < 40; i++) {
             char id[16];
             snprintf(id, sizeof id, "n%d", i);
-            eyot_graph_node_with(g, id, by_chance, (void *)(uintptr_t)round, &o);
+            eyot_graph_node_with(g, id, by_chance, &seed, &o);
             eyot_graph_edge(g, "start", id);
             eyot_graph_edge(g, id, "join");
         }
