@@ -14,7 +14,7 @@ void eyot__buf_clear(eyot_buf *buf)
     buf->failed = EYOT_OK;
 }
 
-/* Room for n more bytes. Doubling bounds the copying to O(final length); the last step is cut to `max`. */
+/* Room for n more bytes, and for a NUL behind them. Doubling bounds the copying to O(final length); the last step is cut to `max`. */
 static bool grow(eyot_buf *buf, size_t n)
 {
     size_t max = buf->max ? buf->max : SIZE_MAX / 4;
@@ -24,8 +24,8 @@ static bool grow(eyot_buf *buf, size_t n)
         return false;
     }
     size_t cap = buf->cap < 64 ? 64 : buf->cap;
-    while (cap < buf->len + n) cap *= 2;
-    if (cap > max) cap = max;
+    while (cap <= buf->len + n) cap *= 2;
+    if (cap > max) cap = max + 1;
     unsigned char *data = realloc(buf->data, cap);
     if (!data) {
         buf->failed = EYOT_ENOMEM;
@@ -39,7 +39,7 @@ static bool grow(eyot_buf *buf, size_t n)
 void *eyot_buf_reserve(eyot_buf *buf, size_t len)
 {
     /* An empty reservation gets a pointer too: NULL means failure to the caller. */
-    bool fits = buf->data && !buf->failed && len <= buf->cap - buf->len;
+    bool fits = buf->data && !buf->failed && len < buf->cap - buf->len;
     if (!fits && !grow(buf, len)) return NULL;
     return buf->data + buf->len;
 }
@@ -56,6 +56,32 @@ eyot_status eyot_buf_add(eyot_buf *buf, const void *bytes, size_t len)
     if (len) memcpy(to, bytes, len);
     buf->len += len;
     return EYOT_OK;
+}
+
+eyot_buf *eyot_buf_new(void)
+{
+    return calloc(1, sizeof(eyot_buf));
+}
+
+void eyot_buf_free(eyot_buf *buf)
+{
+    if (!buf) return;
+    eyot__buf_clear(buf);
+    free(buf);
+}
+
+const void *eyot_buf_data(const eyot_buf *buf, size_t *len)
+{
+    bool empty = buf->failed || buf->len == 0;
+    if (len) *len = empty ? 0 : buf->len;
+    if (empty) return "";
+    buf->data[buf->len] = 0; /* there always is room */
+    return buf->data;
+}
+
+void eyot_buf_reset(eyot_buf *buf)
+{
+    eyot__buf_reset(buf);
 }
 
 void eyot__buf_text(eyot_buf *buf, const char *text)

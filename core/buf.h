@@ -9,7 +9,7 @@
 
 struct eyot_buf {
     unsigned char *data;
-    size_t len, cap;
+    size_t len, cap;    /* beyond len there always is room for a NUL, once there are bytes */
     size_t max;         /* ELIMIT beyond; 0: SIZE_MAX / 4 */
     eyot_status failed; /* EYOT_OK, ENOMEM or ELIMIT; sticky */
 };

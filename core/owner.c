@@ -45,7 +45,7 @@ static pthread_mutex_t engines_lock = PTHREAD_MUTEX_INITIALIZER;
 static eyot_engine *engines;
 static uint64_t engine_numbers;
 
-void eyot__owner_enter(eyot_engine *engine)
+static void name_owner(char out[EYOT__OWNER_BYTES], uint64_t number)
 {
     char boot[64] = "?", space[64] = "?";
     unsigned long long start = 0;
@@ -55,13 +55,22 @@ void eyot__owner_enter(eyot_engine *engine)
     ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
     if (n > 0) space[n] = 0;
     (void)look_at(pid, &start, &zombie);
+    snprintf(out, EYOT__OWNER_BYTES, "%s/%s/%lld/%llu/%llu", boot, space, pid, start, (unsigned long long)number);
+}
+
+void eyot__owner_of_process(char out[EYOT__OWNER_BYTES])
+{
+    name_owner(out, 0);
+}
+
+void eyot__owner_enter(eyot_engine *engine)
+{
     pthread_mutex_lock(&engines_lock);
     engine->number = ++engine_numbers;
     engine->next = engines;
     engines = engine;
     pthread_mutex_unlock(&engines_lock);
-    snprintf(engine->owner, sizeof engine->owner, "%s/%s/%lld/%llu/%llu", boot, space, pid, start,
-             (unsigned long long)engine->number);
+    name_owner(engine->owner, engine->number);
 }
 
 void eyot__owner_leave(eyot_engine *engine)
@@ -73,8 +82,10 @@ void eyot__owner_leave(eyot_engine *engine)
     pthread_mutex_unlock(&engines_lock);
 }
 
+/* Number 0 is no engine but the process itself. */
 static bool engine_lives(unsigned long long number)
 {
+    if (number == 0) return true;
     pthread_mutex_lock(&engines_lock);
     eyot_engine *e = engines;
     while (e && e->number != number) e = e->next;
@@ -92,7 +103,7 @@ static size_t upto_slash(const char *text, int n)
 
 eyot__owner_state eyot__owner_look(const char *self, eyot_bytes owner)
 {
-    char other[160];
+    char other[EYOT__OWNER_BYTES];
     if (owner.n == 0 || owner.n >= sizeof other) return EYOT__OWNER_UNKNOWN;
     memcpy(other, owner.p, owner.n);
     other[owner.n] = 0;
@@ -107,4 +118,11 @@ eyot__owner_state eyot__owner_look(const char *self, eyot_bytes owner)
     bool zombie;
     if (look_at(pid, &now, &zombie) && (now != start || zombie)) return EYOT__OWNER_DEAD;
     return pid == (long long)getpid() && !engine_lives(number) ? EYOT__OWNER_DEAD : EYOT__OWNER_ALIVE;
+}
+
+bool eyot_owner_is_gone(eyot_bytes owner)
+{
+    char self[EYOT__OWNER_BYTES];
+    eyot__owner_of_process(self);
+    return eyot__owner_look(self, owner) == EYOT__OWNER_DEAD;
 }

@@ -242,6 +242,8 @@ typedef struct eyot__journal {
     size_t cap;
 } eyot__journal;
 
+enum { EYOT__OWNER_BYTES = 160 };
+
 struct eyot_engine {
     eyot_store *store;
     uint32_t n_threads;
@@ -257,7 +259,7 @@ struct eyot_engine {
     uint32_t lease_ms;
     uint64_t max_body;
     unsigned forks; /* eyot__fork_count when it was made */
-    char owner[160];
+    char owner[EYOT__OWNER_BYTES];
     eyot__journal journal;
     _Atomic uint32_t inside; /* threads that look at the engine on behalf of a run, which may end meanwhile */
     eyot_task **alarms;      /* heap: the next one first. Room for all asides is made with them */
@@ -310,6 +312,7 @@ void eyot__out_clear(eyot__out *out);
 /* core/owner.c: who holds a run. boot id, pid namespace, pid, start time, engine. */
 void eyot__owner_enter(eyot_engine *engine); /* fills its number and owner */
 void eyot__owner_leave(eyot_engine *engine);
+void eyot__owner_of_process(char out[EYOT__OWNER_BYTES]); /* for a claim without an engine; alive as long as it is */
 typedef enum eyot__owner_state {
     EYOT__OWNER_UNKNOWN,
     EYOT__OWNER_ALIVE,

@@ -250,6 +250,29 @@ eyot_status eyot__store_list_entries(eyot_store *s, eyot_bytes run, uint64_t fro
     return r ? r : leave(s, s->ops.list_entries(s->self, run, from, limit, with_bodies, fn, arg, e));
 }
 
+/* ---- for tools ------------------------------------------------------------------------------------------------- */
+
+static eyot_bytes text_of(const char *text)
+{
+    return eyot__bytes(text, text ? strlen(text) : 0);
+}
+
+eyot_status eyot_store_get_run(eyot_store *s, const char *run_id, eyot_row_fn fn, void *arg, eyot_error *e)
+{
+    return eyot__store_get_run(s, text_of(run_id), fn, arg, e);
+}
+
+eyot_status eyot_store_list_runs(eyot_store *s, const eyot_run_filter *filter, eyot_bytes cursor, uint32_t limit,
+                                 eyot_row_fn fn, void *arg, eyot_buf *next, eyot_error *e)
+{
+    return eyot__store_list_runs(s, filter, cursor, limit, fn, arg, next, e);
+}
+
+eyot_status eyot_store_get_graph(eyot_store *s, const char *fingerprint, eyot_buf *source, eyot_error *e)
+{
+    return eyot__store_get_graph(s, text_of(fingerprint), source, e);
+}
+
 eyot_status eyot_store_inform(eyot_store *s, eyot_store_info *out, eyot_error *e)
 {
     memset(out, 0, sizeof *out);

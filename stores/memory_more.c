@@ -186,11 +186,33 @@ eyot_status eyot__memory_prune(void *self, eyot_bytes id, const uint64_t *drop_s
     return st;
 }
 
+/* What a run's namespace begins with in the table of values. */
+static eyot_status notes_of(eyot_buf *out, eyot_bytes id)
+{
+    eyot__buf_varint(out, 4 + id.n);
+    eyot__buf_text(out, "run/");
+    return eyot_buf_add(out, id.p, id.n);
+}
+
+static void drop_values(table *values, eyot_bytes prefix)
+{
+    for (size_t i = 0; values->at && i <= values->mask; i++) {
+        for (node *n = values->at[i], *next; n; n = next) {
+            next = n->next;
+            if (n->key.n < prefix.n || memcmp(n->key.p, prefix.p, prefix.n) != 0) continue;
+            table_remove(values, n);
+            free(n);
+        }
+    }
+}
+
 eyot_status eyot__memory_delete_run(void *self, eyot_bytes id, uint64_t epoch, eyot_error *e)
 {
     memory *m = self;
-    eyot_status st = EYOT_OK;
+    eyot_buf notes = EYOT__BUF_INIT;
+    eyot_status st = notes_of(&notes, id);
     int64_t now = clock_ms();
+    if (st) return no_memory(e);
     pthread_mutex_lock(&m->lock);
     run *r = table_find(&m->runs, id);
     blob *tombstone = NULL;
@@ -205,6 +227,8 @@ eyot_status eyot__memory_delete_run(void *self, eyot_bytes id, uint64_t epoch, e
     }
     if (tombstone) table_add(&m->tombstones, &tombstone->in);
     if (!st) eyot__memory_remove(m, r);
+    if (!st) drop_values(&m->values, eyot__bytes(notes.data, notes.len));
     pthread_mutex_unlock(&m->lock);
+    eyot__buf_clear(&notes);
     return st;
 }

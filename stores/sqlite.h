@@ -65,6 +65,7 @@
     X(ACK, "DELETE FROM outbox WHERE id = ?1")                                                                       \
     X(VALUE, "SELECT version, value FROM value WHERE ns = ?1 AND key = ?2 AND until_ms > ?3")                        \
     X(DROP_VALUE, "DELETE FROM value WHERE ns = ?1 AND key = ?2")                                                    \
+    X(DROP_NOTES, "DELETE FROM value WHERE ns = CAST('run/' || ?1 AS BLOB)")                                         \
     X(ADD_VALUE, "INSERT INTO value(ns, key, value, until_ms) VALUES(?1, ?2, ?3, ?4)")                               \
     X(DROP_ENTRY, "DELETE FROM entry WHERE run = ?1 AND seq = ?2")                                                   \
     X(DROP_LOG, "DELETE FROM entry WHERE run = ?1")                                                                  \

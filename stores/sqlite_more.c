@@ -253,7 +253,7 @@ static eyot_status judge_delete(eyot__sqlite *s, eyot_bytes id, uint64_t epoch, 
     return r;
 }
 
-static eyot_status drop_run(eyot__sqlite *s, int64_t no, eyot_error *e)
+static eyot_status drop_run(eyot__sqlite *s, eyot_bytes id, int64_t no, eyot_error *e)
 {
     static const eyot__sql drops[] = {EYOT__SQL_DROP_LOG, EYOT__SQL_DROP_INBOX, EYOT__SQL_DROP_RUN};
     eyot_status r = EYOT_OK;
@@ -261,7 +261,9 @@ static eyot_status drop_run(eyot__sqlite *s, int64_t no, eyot_error *e)
         sqlite3_bind_int64(s->writer.st[drops[i]], 1, no);
         r = eyot__sqlite_run(s, s->writer.st[drops[i]], e);
     }
-    return r;
+    if (r) return r;
+    TEXT(s->writer.st[EYOT__SQL_DROP_NOTES], 1, id);
+    return eyot__sqlite_run(s, s->writer.st[EYOT__SQL_DROP_NOTES], e);
 }
 
 static eyot_status put_tombstone(eyot__sqlite *s, eyot_bytes id, int64_t until_ms, int64_t now, eyot_error *e)
@@ -282,7 +284,7 @@ eyot_status eyot__sqlite_delete_run(void *self, eyot_bytes id, uint64_t epoch, e
     eyot_status r = eyot__sqlite_begin(s, e);
     if (r) return r;
     r = judge_delete(s, id, epoch, now, &no, &until_ms, e);
-    if (!r) r = drop_run(s, no, e);
+    if (!r) r = drop_run(s, id, no, e);
     if (!r) r = put_tombstone(s, id, until_ms, now, e);
     return eyot__sqlite_end(s, r, e);
 }

@@ -1400,6 +1400,25 @@ static void delete__frees_the_id_of_a_released_run(void)
     CHECK_INT(count_runs(&f), 1);
 }
 
+static void delete__takes_the_values_of_the_run_along(void)
+{
+    char v[32];
+    NEEDS(delete_run, eyot__store_delete_run(store, text("a17"), 1, &err));
+    NEEDS(kv_cas, set_value("ns", "k", 0, "v", 0));
+    new_run("a17");
+    CHECK_OK(set_value("run/a17", "one", 0, "1", 0));
+    CHECK_OK(set_value("run/a17", "", 0, "2", 0));
+    CHECK_OK(set_value("run/a1", "7one", 0, "3", 0));
+    CHECK_OK(set_value("run/a170", "one", 0, "4", 0));
+    CHECK_STATUS(eyot__store_delete_run(store, text("a17"), 0, &err), EYOT_EBUSY);
+    CHECK(value_of("run/a17", "one", v, sizeof v) != 0);
+    CHECK_OK(eyot__store_delete_run(store, text("a17"), 1, &err));
+    CHECK_INT(value_of("run/a17", "one", v, sizeof v), 0);
+    CHECK_INT(value_of("run/a17", "", v, sizeof v), 0);
+    CHECK(value_of("run/a1", "7one", v, sizeof v) != 0);
+    CHECK(value_of("run/a170", "one", v, sizeof v) != 0);
+}
+
 /* ---- the backends -------------------------------------------------------------------------------------------------- */
 
 STORE_SUITE(memory, "memory:", false)

@@ -75,7 +75,8 @@ typedef struct store_backend {
     X(backend, prune__is_refused_when_the_head_moved)             \
     X(backend, delete__leaves_a_tombstone_while_a_lease_runs)     \
     X(backend, delete__of_a_run_that_others_hold_is_busy)         \
-    X(backend, delete__frees_the_id_of_a_released_run)
+    X(backend, delete__frees_the_id_of_a_released_run)            \
+    X(backend, delete__takes_the_values_of_the_run_along)
 
 #define STORE_TEST(backend, name)                        \
     TEST(store_##backend##__##name)                      \

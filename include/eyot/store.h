@@ -195,7 +195,7 @@ typedef struct eyot_store_ops {
     /* Removes entries of a run that nothing needs any more. ESTALE: head is another. EINVAL: an entry that is not before
      * the newest snapshot; nothing is removed then. ENOTFOUND. */
     eyot_status (*prune)(void *s, eyot_bytes run, const uint64_t *drop_seq, size_t n, uint64_t head, eyot_error *e);
-    /* Removes a run that is not held, or is held in this epoch; leaves a tombstone that keeps the id taken until a lease of
+    /* Removes a run that is not held, or is held in this epoch, and the values of the namespace "run/<its id>"; leaves a tombstone that keeps the id taken until a lease of
      * it could have ended. ENOTFOUND, EBUSY. */
     eyot_status (*delete_run)(void *s, eyot_bytes run, uint64_t epoch, eyot_error *e);
 } eyot_store_ops;
@@ -217,13 +217,21 @@ EYOT_API eyot_status eyot_store_inform(eyot_store *store, eyot_store_info *out, 
  * can be resumed although its lease has not ended. */
 EYOT_API bool eyot_owner_is_gone(eyot_bytes owner);
 
+/* What a message says, eyot_store_ops.post's kind. */
+typedef enum eyot_message_kind {
+    EYOT_MESSAGE_CANCEL = 1, /* the run is to end; no payload */
+    EYOT_MESSAGE_ANSWER =
+        2 /* to a question; the payload is the key of the task that asks, a NUL, and the answer's text */
+} eyot_message_kind;
+
 /* Asks for the end of a run, of whatever process: one that somebody holds is left a message, which its engine sees within a
  * second or two; one that nobody holds, or whose owner is gone, becomes cancelled at once. `*held` (may be NULL) tells which.
  * EALREADY: it is done, failed or cancelled. ENOTFOUND; ENOTSUP: held, and the store takes no messages; what the store
  * says. May block. */
 EYOT_API eyot_status eyot_store_cancel(eyot_store *store, const char *run_id, bool *held, eyot_error *e);
 
-/* Removes a run with all that belongs to it. EBUSY: held by somebody who is not gone. ENOTFOUND, ENOTSUP, and what the
+/* Removes a run with all that belongs to it, notes included. Its id stays taken until a lease of an owner that is gone would
+ * have ended. EBUSY: held by somebody who is not gone. ENOTFOUND, ENOTSUP, and what the
  * store says. May block. */
 EYOT_API eyot_status eyot_store_delete(eyot_store *store, const char *run_id, eyot_error *e);
 
