@@ -263,6 +263,34 @@ static void retire(eyot__frontier *f, eyot__activation *a)
     eyot__slab_give(&f->activations, a);
 }
 
+eyot__activation *eyot__frontier_replace(eyot__frontier *f, eyot__activation *a)
+{
+    eyot__activation *b = eyot__slab_take(&f->activations);
+    if (!b) return NULL;
+    *b = *a;
+    b->queue = NULL;
+    if (b->next) b->next->prev = b;
+    if (b->prev)
+        b->prev->next = b;
+    else
+        f->live = b;
+    a->prev = a->next = NULL;
+    a->place = NULL;
+    a->version = NULL;
+    a->memo = NULL;
+    eyot__stamp_ref(a->who.stamp);
+    eyot__path_ref(a->who.path);
+    if (a->state) eyot__state_ref(a->state);
+    return b;
+}
+
+void eyot__frontier_discard(eyot__frontier *f, eyot__activation *a)
+{
+    eyot__state_unref(a->state, &f->history);
+    eyot__who_clear(&a->who);
+    eyot__slab_give(&f->activations, a);
+}
+
 static eyot_status start_tracking(eyot__frontier *f)
 {
     f->tracking = true;

@@ -112,6 +112,11 @@ eyot_status eyot__frontier_start(eyot__frontier *f, eyot__state *state_take, eyo
 eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *update_take, eyot__taken *taken,
                                   size_t n_taken, eyot_error *e);
 
+/* Another activation takes the place of `a`, which keeps its references to who it is and to its state, and belongs to nobody's list
+ * from then on. Not in f->fired. NULL: no memory, nothing has changed. */
+eyot__activation *eyot__frontier_replace(eyot__frontier *f, eyot__activation *a);
+void eyot__frontier_discard(eyot__frontier *f, eyot__activation *a); /* frees one that was replaced */
+
 /* Takes the oldest fired task from the list; NULL: none. */
 static inline eyot__activation *eyot__frontier_next(eyot__frontier *f)
 {

@@ -25,6 +25,7 @@ static void engine_free(eyot_engine *engine)
     pthread_mutex_destroy(&engine->lock);
     pthread_cond_destroy(&engine->work);
     pthread_cond_destroy(&engine->beat);
+    free(engine->alarms);
     free(engine);
 }
 
@@ -53,6 +54,7 @@ eyot_status eyot_engine_new(eyot_engine **out, const eyot_engine_options *option
     }
     if (!engine) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     engine->store = o.store;
+    engine->mail = o.store && o.store->ops.inbox;
     engine->lease_ms = o.lease_ms ? o.lease_ms : LEASE_MS;
     engine->max_body = info.max_body ? info.max_body : SIZE_MAX / 4;
     engine->n_threads = o.threads ? o.threads : default_threads();
@@ -149,7 +151,7 @@ static eyot_status check_options(eyot_run_options *o, const eyot_run_options *op
     if (engine->forks != eyot__fork_count())
         return eyot_error_set(e, EYOT_EFORKED, "the engine belongs to the parent process");
     if (!g->frozen) return eyot_error_set(e, EYOT_EINVAL, "graph %s is not frozen", g->name);
-    if (o->strategy > EYOT_PARALLEL || o->durability > EYOT_EXIT || o->flags > EYOT_RUN_CHECK_INPUTS)
+    if (o->strategy > EYOT_PARALLEL || o->durability > EYOT_EXIT || o->flags > 7)
         return eyot_error_set(e, EYOT_EINVAL, "a run option has an unknown value");
     if (o->run_id && !eyot__run_id_valid(eyot__bytes(o->run_id, strlen(o->run_id))))
         return eyot_error_set(e, EYOT_EINVAL, "run id \"%.140s\" is not [A-Za-z0-9][A-Za-z0-9._:-]{0,127}", o->run_id);
@@ -166,6 +168,7 @@ static eyot_run *run_new(eyot_engine *engine, const eyot_graph *g, const eyot_ru
     r->chunks = eyot__chunks_ref(engine->chunks);
     r->stored = engine->store != NULL;
     r->status = EYOT_RUN_RUNNING;
+    r->began_ns = eyot__now_ns();
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->changed, NULL);
     set_options(r, o);
@@ -177,13 +180,17 @@ void eyot__run_free_now(eyot_run *r)
 {
     eyot__frontier *f = &r->frontier;
     for (eyot__activation *a; (a = eyot__frontier_next(f));) eyot__task_init((eyot_task *)(void *)a, r);
-    for (eyot__activation *a = f->live; a; a = a->next) eyot__task_clear((eyot_task *)(void *)a);
+    for (eyot__activation *a = f->live; a; a = a->next) {
+        eyot__task_clear((eyot_task *)(void *)a);
+        eyot__aside_free((eyot_task *)(void *)a);
+    }
     eyot__state_unref(r->result, &f->history);
     eyot__frontier_clear(f);
     eyot__out_clear(&r->out);
     eyot__out_clear(&r->flying);
     eyot__chunks_unref(r->chunks);
     free(r->heap);
+    free(r->failed_task);
     pthread_mutex_destroy(&r->lock);
     pthread_cond_destroy(&r->changed);
     free(r);
@@ -362,6 +369,7 @@ static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
     r->snapshot_bytes = built.snapshot_bytes;
     r->started = r->logged_steps = built.steps;
     atomic_store(&r->steps, built.steps);
+    r->steps_before = built.steps;
     if (!done) return EYOT_OK;
     r->status = EYOT_RUN_DONE;
     r->phase = EYOT__RUN_ENDED;
@@ -372,13 +380,13 @@ static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
 }
 
 /* The run's row is looked at first, so that a run of another graph is not even claimed. */
-static eyot_status take_up(eyot_run *r, eyot_error *e)
+static eyot_status take_up(eyot_run *r, const eyot_run_options *o, eyot_error *e)
 {
     const eyot_graph *g = r->graph;
     claimed row = {0};
     eyot_status status = eyot__store_get_run(r->engine->store, eyot__bytes(r->id, r->id_len), see_row, &row, e);
     if (status) return status;
-    if (strcmp(row.fingerprint, g->fingerprint) != 0)
+    if (strcmp(row.fingerprint, g->fingerprint) != 0 && !(o->flags & EYOT_RUN_ACCEPT_CHANGES))
         return eyot_error_set(e, EYOT_ECHANGED,
                               "run %s was made with another version of graph %s (%.12s, this one is %.12s)", r->id,
                               g->name, row.fingerprint, g->fingerprint);
@@ -387,6 +395,7 @@ static eyot_status take_up(eyot_run *r, eyot_error *e)
     if (status == EYOT_EALREADY) return rebuild_run(r, true, e);
     if (status) return status;
     status = rebuild_run(r, false, e);
+    if (!status) status = eyot__wait_answers(r, o->answers, o->n_answers, e);
     if (status) give_back(r, &row, before);
     return status;
 }
@@ -407,7 +416,7 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
     memcpy(r->id, run_id, r->id_len + 1);
     eyot__history_release(&r->frontier.history, r->frontier.history.root); /* rebuild puts the branches */
     eyot__pool_list(engine, r); /* of two threads that resume it, the second sees the first */
-    status = take_up(r, e);
+    status = take_up(r, &o, e);
     if (status || r->phase == EYOT__RUN_ENDED) eyot__pool_withdraw(engine, r);
     if (status) {
         eyot__run_free_now(r);
@@ -424,7 +433,7 @@ eyot_status eyot_run_wait(eyot_run *run, eyot_error *e)
 {
     pthread_mutex_lock(&run->lock);
     while (run->phase != EYOT__RUN_ENDED) {
-        eyot__run_help(run);
+        eyot__run_help(run, false);
         if (run->phase == EYOT__RUN_ENDED) break;
         run->sleepers++;
         pthread_cond_wait(&run->changed, &run->lock);
@@ -459,6 +468,41 @@ eyot_run_status eyot_run_status_of(const eyot_run *run)
     eyot_run *r = (eyot_run *)(uintptr_t)run;
     pthread_mutex_lock(&r->lock);
     eyot_run_status status = r->phase == EYOT__RUN_ENDED ? r->status : EYOT_RUN_RUNNING;
+    pthread_mutex_unlock(&r->lock);
+    return status;
+}
+
+eyot_status eyot_run_measure(const eyot_run *run, eyot_run_metrics *out)
+{
+    eyot_run *r = (eyot_run *)(uintptr_t)run;
+    size_t size = out->size;
+    eyot_run_metrics m = {.size = sizeof m};
+    if (size < sizeof size || size > sizeof m) return EYOT_EINVAL;
+    pthread_mutex_lock(&r->lock);
+    m.tasks = atomic_load(&r->steps) - r->steps_before;
+    m.failed = r->n_failed;
+    m.retried = r->n_retried;
+    m.task_ns = r->task_ns;
+    m.elapsed_ns = (r->phase == EYOT__RUN_ENDED ? r->ended_ns : eyot__now_ns()) - r->began_ns;
+    m.peak_parallel = r->peak;
+    m.running = r->running;
+    m.ready = r->n_ready;
+    if (!r->alone) m.branches = r->frontier.n_live + r->frontier.n_waiting;
+    pthread_mutex_unlock(&r->lock);
+    m.size = size;
+    memcpy(out, &m, size);
+    return EYOT_OK;
+}
+
+eyot_status eyot_run_failure(const eyot_run *run, const char **text, const char **task, uint32_t *attempt)
+{
+    eyot_run *r = (eyot_run *)(uintptr_t)run;
+    pthread_mutex_lock(&r->lock);
+    bool bad = r->phase == EYOT__RUN_ENDED && r->status != EYOT_RUN_DONE;
+    eyot_status status = bad ? r->error.status : EYOT_OK;
+    if (text) *text = bad ? r->error.text : "";
+    if (task) *task = bad ? r->failed_task : NULL;
+    if (attempt) *attempt = bad && r->failed_task ? r->failed_attempt : 0;
     pthread_mutex_unlock(&r->lock);
     return status;
 }

@@ -237,6 +237,7 @@ static void free_own(eyot_graph *g)
     free(own->starts);
     free(own->problems);
     free(own->by_target);
+    free(own->given);
     free(own);
 }
 
@@ -245,9 +246,11 @@ void eyot_graph_free(eyot_graph *g)
     if (!g) return;
     if (g->own) free_own(g);
     eyot__topology_free(g->shape);
+    for (uint32_t v = 0; v < g->n_nodes; v++) free(g->nodes[v].policy);
     free(g->nodes);
     free(g->edges);
     free(g->source);
+    free(g->form);
     free(g);
 }
 
@@ -269,6 +272,49 @@ static bool check_text(eyot_graph *g, const char *text, const char *kind, const 
     return false;
 }
 
+static bool worth_another(eyot_status status, const char *text, void *user)
+{
+    (void)text, (void)user;
+    return status != EYOT_EINVAL && status != EYOT_ENOROUTE && status != EYOT_ENOTSUP && status != EYOT_ECANCELED;
+}
+
+static bool has_policy(const eyot_node_options *o)
+{
+    return o->timeout_ms > 0 || o->attempts > 1 || o->rescue;
+}
+
+/* Without memory NULL, and the graph is told. */
+static eyot__policy *make_policy(eyot_graph *g, const eyot_node_options *o)
+{
+    eyot__policy *p = malloc(sizeof *p);
+    if (p)
+        *p = (eyot__policy){.timeout_ms = o->timeout_ms,
+                            .grace_ms = o->grace_ms ? o->grace_ms : EYOT__GRACE_MS,
+                            .attempts = o->attempts ? o->attempts : 1,
+                            .delay_ms = o->retry_delay_ms,
+                            .max_ms = o->retry_max_ms ? o->retry_max_ms : 60000,
+                            .factor = o->retry_factor > 0 ? o->retry_factor : 2,
+                            .jitter = o->retry_jitter,
+                            .retryable = o->retryable ? o->retryable : worth_another,
+                            .rescue = o->rescue};
+    else
+        g->own->failed = EYOT_ENOMEM;
+    return p;
+}
+
+/* What is wrong with the numbers of a policy; a year is as long as for ever. */
+static void check_policy(eyot_graph *g, const char *id, eyot_node_options *o)
+{
+    const uint64_t most = UINT64_C(366) * 24 * 3600 * 1000;
+    if (o->timeout_ms > most || o->grace_ms > most || o->retry_delay_ms > most || o->retry_max_ms > most)
+        SAY(g, "node %s: a timeout, grace or delay is longer than a year", eyot__graph_show(id).text);
+    if (!(o->retry_factor == 0 || (o->retry_factor >= 1 && o->retry_factor <= 1000)))
+        SAY(g, "node %s: retry_factor is none of 1 to 1000", eyot__graph_show(id).text);
+    if (!(o->retry_jitter >= 0 && o->retry_jitter <= 1))
+        SAY(g, "node %s: retry_jitter is none of 0 to 1", eyot__graph_show(id).text);
+    if (o->reserved) SAY(g, "node %s: its options are newer than this library", eyot__graph_show(id).text);
+}
+
 static void add_node(eyot_graph *g, const char *id, eyot_node_fn fn, void *user, const eyot_node_options *options)
 {
     uint32_t s = intern(g, id);
@@ -278,11 +324,12 @@ static void add_node(eyot_graph *g, const char *id, eyot_node_fn fn, void *user,
         SAY(g, "node %s is added twice", eyot__graph_show(id).text);
         return;
     }
-    char *version = NULL;
+    char *version = NULL, *action = NULL;
     if (options->version) version = keep_text(g->own, options->version, strlen(options->version));
+    if (options->action) action = keep_text(g->own, options->action, strlen(options->action));
     eyot__gnode *nodes = grown(g->nodes, g->n_nodes, &g->own->nodes_cap, sizeof *nodes);
     if (nodes) g->nodes = nodes;
-    if (!nodes || (options->version && !version)) {
+    if (!nodes || (options->version && !version) || (options->action && !action)) {
         g->own->failed = EYOT_ENOMEM;
         return;
     }
@@ -295,6 +342,12 @@ static void add_node(eyot_graph *g, const char *id, eyot_node_fn fn, void *user,
     node->user = user;
     node->flags = options->flags;
     node->version = version;
+    node->action = action;
+    if (has_policy(options)) {
+        node->policy = make_policy(g, options);
+        g->policies = true;
+    }
+    if (options->timeout_ms) g->timed = true;
     atomic_init(&node->mean_ns, 0);
 }
 
@@ -314,6 +367,8 @@ void eyot_graph_node_with(eyot_graph *g, const char *id, eyot_node_fn fn, void *
         SAY(g, "node %s: flag 0x%x is unknown", eyot__graph_show(id).text,
             (unsigned)(known.flags & ~(uint32_t)EYOT_NODE_EACH));
     if (known.version && !check_text(g, known.version, "node", id, "its version")) known.version = NULL;
+    if (known.action && !check_text(g, known.action, "node", id, "its action")) known.action = NULL;
+    check_policy(g, id, &known);
     add_node(g, id, fn, user, &known);
 }
 
@@ -417,6 +472,24 @@ void eyot_graph_reduce_with(eyot_graph *g, const char *key, eyot_reducer reducer
 void eyot_graph_reduce(eyot_graph *g, const char *key, eyot_reducer reducer)
 {
     eyot_graph_reduce_with(g, key, reducer, 0);
+}
+
+void eyot_graph_source(eyot_graph *g, const char *text, size_t len)
+{
+    if (!can_build(g)) return;
+    if (!text) {
+        SAY(g, "graph %s: its source is NULL", g->name);
+        return;
+    }
+    free(g->own->given);
+    g->own->given = malloc(len + 1);
+    g->own->given_len = len;
+    if (!g->own->given) {
+        g->own->failed = EYOT_ENOMEM;
+        return;
+    }
+    memcpy(g->own->given, text, len);
+    g->own->given[len] = 0;
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------- */

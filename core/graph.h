@@ -26,6 +26,17 @@ typedef struct eyot__gedge {
     char *name; /* of the condition */
 } eyot__gedge;
 
+/* What happens when an attempt takes too long or fails; with defaults filled in. */
+typedef struct eyot__policy {
+    uint64_t timeout_ms; /* 0: none */
+    uint64_t grace_ms;
+    uint32_t attempts;
+    uint64_t delay_ms, max_ms;
+    double factor, jitter;
+    eyot_retryable_fn retryable; /* never NULL */
+    eyot_rescue_fn rescue;       /* may be NULL */
+} eyot__policy;
+
 typedef struct eyot__gnode {
     eyot_node_fn fn;
     void *user;
@@ -35,7 +46,9 @@ typedef struct eyot__gnode {
     uint32_t flags;           /* eyot_node_flag */
     uint32_t id_len;
     char *id;
-    char *version; /* NULL: none */
+    char *version;        /* NULL: none */
+    char *action;         /* NULL: not told */
+    eyot__policy *policy; /* owned; NULL: one attempt, as long as it takes, and the run fails */
 } eyot__gnode;
 
 struct eyot_graph {
@@ -43,16 +56,22 @@ struct eyot_graph {
     const eyot_copier *copier;
     void *copier_user; /* the copier's own, or the rules made by eyot_graph_reduce: what every slot is given */
     bool frozen;
+    bool policies; /* some node has one */
+    bool timed;    /* some node has a timeout: its tasks may have to be abandoned, so only workers run them */
     eyot__gnode *nodes;
     uint32_t n_nodes;
     eyot__gedge *edges; /* numbered as in the topology */
     uint32_t n_edges;
     eyot__topology *shape; /* set by freeze */
     char fingerprint[65];
-    char *source; /* the JSON form, what a store keeps per fingerprint */
+    char *source; /* what a store keeps per fingerprint: the text given, else the JSON form */
     size_t source_len;
+    char *form; /* the JSON form */
+    size_t form_len;
     struct eyot__graph_private *own;
 };
+
+enum { EYOT__GRACE_MS = 5000 };
 
 /* Node number of an id; UINT32_MAX: none. Frozen graphs only; O(1). */
 uint32_t eyot__graph_find(const eyot_graph *g, const char *id, size_t len);

@@ -38,6 +38,7 @@ static void json_node(eyot_buf *out, const eyot__gnode *node)
     json_text(out, "  {\"id\":", node->id);
     if (node->flags & EYOT_NODE_EACH) eyot__buf_text(out, ",\"each\":true");
     if (node->version) json_text(out, ",\"version\":", node->version);
+    if (node->action) json_text(out, ",\"action\":", node->action);
     eyot__buf_text(out, "}");
 }
 
@@ -188,7 +189,7 @@ eyot_status eyot_graph_draw(const eyot_graph *g, eyot_graph_format format, char 
     if (!g || !g->frozen) return eyot_error_set(e, EYOT_EINVAL, "graph %s is not frozen", g ? g->name : "(NULL)");
     eyot_buf out = EYOT__BUF_INIT;
     switch (format) {
-    case EYOT_GRAPH_JSON: eyot_buf_add(&out, g->source, g->source_len); break;
+    case EYOT_GRAPH_JSON: eyot_buf_add(&out, g->form, g->form_len); break;
     case EYOT_GRAPH_DOT: write_dot(&out, g); break;
     case EYOT_GRAPH_MERMAID: write_mermaid(&out, g); break;
     default: return eyot_error_set(e, EYOT_EINVAL, "graph %s: format %d is unknown", g->name, (int)format);

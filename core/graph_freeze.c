@@ -203,12 +203,26 @@ static eyot_status write_source(draft *d)
     eyot__buf_u8(&source, 0);
     status = text.failed ? text.failed : source.failed;
     if (status != EYOT_OK) goto done;
+    g->form_len = source.len - 1;
+    g->source_len = g->own->given ? g->own->given_len : g->form_len;
+    g->source = malloc(g->source_len + 1);
+    if (!g->source) {
+        status = EYOT_ENOMEM;
+        goto done;
+    }
+    memcpy(g->source, g->own->given ? g->own->given : (char *)source.data, g->source_len + 1);
+    if (g->own->given) eyot_buf_add(&text, g->own->given, g->own->given_len);
+    status = text.failed;
+    if (status != EYOT_OK) goto done;
     eyot__sha256(text.data, text.len, digest);
     eyot__hex(digest, sizeof digest, g->fingerprint);
-    g->source = (char *)source.data;
-    g->source_len = source.len - 1;
+    g->form = (char *)source.data;
     source.data = NULL;
 done:
+    if (status != EYOT_OK) {
+        free(g->source);
+        g->source = NULL;
+    }
     eyot__buf_clear(&rules);
     eyot__buf_clear(&text);
     eyot__buf_clear(&source);

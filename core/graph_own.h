@@ -29,6 +29,8 @@ struct eyot__graph_private {
     size_t n_said;      /* problems of builder calls; the rest are of the last freeze */
     eyot_status failed; /* ENOMEM in a builder call */
     void *rules;
+    char *given; /* the source given; NULL: none */
+    size_t given_len;
     uint32_t *by_target; /* the out-edges of each node, sorted by target */
 };
 

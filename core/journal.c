@@ -21,6 +21,7 @@ static void out_reset(eyot__out *out)
     eyot__buf_reset(&out->bytes);
     out->n = 0;
     out->snapshot_seq = 0;
+    out->n_done = 0;
 }
 
 eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, const void *key, size_t key_len, const void *record,
@@ -59,6 +60,15 @@ eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, const void *key,
         r->tail_bytes += len;
     }
     return EYOT_OK;
+}
+
+eyot_status eyot__run_append_of(eyot_run *r, eyot_entry_kind kind, const eyot__who *who, const eyot_buf *buf)
+{
+    eyot_buf key = EYOT__BUF_INIT;
+    eyot__key_print(&key, r->graph, who);
+    eyot_status status = key.failed ? key.failed : eyot__run_append(r, kind, key.data, key.len, buf->data, buf->len);
+    eyot__buf_clear(&key);
+    return status;
 }
 
 eyot_status eyot__run_append_snapshot(eyot_run *r)
@@ -140,7 +150,10 @@ void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
                        .status = ending ? (uint32_t)r->status : EYOT_RUN_RUNNING,
                        .lease_ms = ending ? 0 : lease_ms,
                        .due_in_ms = INT64_MAX,
+                       .inbox_done = out->done_ids,
+                       .n_inbox_done = out->n_done,
                        .snapshot_seq = out->snapshot_seq};
+    for (size_t i = 0; i < out->n_done; i++) out->done_ids[i] = eyot__bytes(out->done[i], strlen(out->done[i]));
     memcpy(c->token, r->token, sizeof c->token);
     c->crc = out->n ? commit_crc(c) : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Worker threads, the queue of runs that have tasks to hand out, and the keeper that renews leases. */
+/* Worker threads, the queue of runs that have tasks to hand out, and the keeper: alarms, leases, messages. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,10 +92,13 @@ static void help_one(eyot_engine *engine)
     atomic_fetch_add(&r->pins, 1);
     pthread_mutex_unlock(&engine->lock);
     pthread_mutex_lock(&r->lock);
-    eyot__run_help(r);
-    pthread_mutex_unlock(&r->lock);
-    eyot__run_unpin(r);
+    bool abandoned = !eyot__run_help(r, true);
+    if (!abandoned) {
+        pthread_mutex_unlock(&r->lock);
+        eyot__run_unpin(r);
+    }
     pthread_mutex_lock(&engine->lock);
+    if (abandoned && engine->stuck > 0) engine->surplus += engine->stuck-- > 0;
 }
 
 static void *work(void *arg)
@@ -108,6 +112,9 @@ static void *work(void *arg)
             pthread_mutex_unlock(&engine->lock);
             eyot__journal_flush(engine, NULL);
             pthread_mutex_lock(&engine->lock);
+        } else if (engine->surplus > 0) { /* one that was stuck has come back: there is a thread too many */
+            engine->surplus--;
+            break;
         } else if (engine->queue) {
             if (engine->queue != engine->queue_last && engine->idle > 0) pthread_cond_signal(&engine->work);
             help_one(engine);
@@ -123,20 +130,30 @@ static void *work(void *arg)
 
 /* ---- the keeper ------------------------------------------------------------------------------------------------ */
 
+enum { INBOX_MS = 500, IDLE_NS = 1000000000 };
+
+/* Every stored run of the engine, pinned; NULL without memory or runs. Engine lock held. */
+static eyot_run **pin_runs(eyot_engine *engine, size_t *n)
+{
+    size_t most = 0;
+    for (eyot_run *r = engine->runs; r; r = r->list_next) most += r->stored;
+    eyot_run **runs = most ? malloc(most * sizeof(eyot_run *)) : NULL;
+    *n = 0;
+    for (eyot_run *r = engine->runs; runs && r; r = r->list_next) {
+        if (!r->stored) continue;
+        atomic_fetch_add(&r->pins, 1);
+        runs[(*n)++] = r;
+    }
+    return runs;
+}
+
 /* Every stored run gets a sign of life. A run whose commits have renewed its lease anyway gets one too: it is one row in
  * a batch that is written once in a third of a lease. */
 static void renew_leases(eyot_engine *engine)
 {
-    size_t n = 0;
-    for (eyot_run *r = engine->runs; r; r = r->list_next) n++;
-    eyot_run **runs = n ? malloc(n * sizeof(eyot_run *)) : NULL;
+    size_t n;
+    eyot_run **runs = pin_runs(engine, &n);
     if (!runs) return; /* without memory, the next beat comes well within the lease */
-    n = 0;
-    for (eyot_run *r = engine->runs; r; r = r->list_next) {
-        if (!r->stored) continue;
-        atomic_fetch_add(&r->pins, 1);
-        runs[n++] = r;
-    }
     pthread_mutex_unlock(&engine->lock);
     for (size_t i = 0; i < n; i++) {
         pthread_mutex_lock(&runs[i]->lock);
@@ -149,22 +166,87 @@ static void renew_leases(eyot_engine *engine)
     pthread_mutex_lock(&engine->lock);
 }
 
+typedef struct mail {
+    eyot_run *run;
+    bool cancel;
+} mail;
+
+/* A message that was meant for an earlier owner is consumed without effect. */
+static eyot_status read_message(void *arg, const eyot_entry *message)
+{
+    mail *m = arg;
+    char id[EYOT__DONE_LEN];
+    if ((unsigned)message->kind != EYOT_MESSAGE_CANCEL || message->key.n >= sizeof id) return EYOT_OK;
+    memcpy(id, message->key.p, message->key.n);
+    id[message->key.n] = 0;
+    char own[EYOT__DONE_LEN];
+    snprintf(own, sizeof own, "cancel/%llu", (unsigned long long)m->run->epoch);
+    m->cancel |= strcmp(id, own) == 0;
+    pthread_mutex_lock(&m->run->lock);
+    eyot__out *out = &m->run->out;
+    bool known = m->run->in_flight && m->run->flying.n_done > 0; /* is being consumed: seen again next time, if not */
+    for (size_t i = 0; i < out->n_done; i++) known |= strcmp(out->done[i], id) == 0;
+    if (!known && out->n_done < EYOT__DONE_MAX) memcpy(out->done[out->n_done++], id, message->key.n + 1);
+    pthread_mutex_unlock(&m->run->lock);
+    return EYOT_OK;
+}
+
+/* What other processes have left for our runs. A store that cannot be read now is read again soon. */
+static void read_inboxes(eyot_engine *engine)
+{
+    size_t n;
+    eyot_run **runs = pin_runs(engine, &n);
+    if (!runs) return;
+    pthread_mutex_unlock(&engine->lock);
+    for (size_t i = 0; i < n; i++) {
+        mail m = {.run = runs[i]};
+        pthread_mutex_lock(&runs[i]->lock);
+        bool live = runs[i]->launched && runs[i]->phase == EYOT__RUN_LIVE;
+        pthread_mutex_unlock(&runs[i]->lock);
+        if (live)
+            (void)eyot__store_inbox(engine->store, eyot__bytes(runs[i]->id, runs[i]->id_len), read_message, &m, NULL);
+        if (m.cancel) eyot_run_cancel(runs[i]);
+        eyot__run_unpin(runs[i]);
+    }
+    free(runs);
+    pthread_mutex_lock(&engine->lock);
+}
+
+/* With more runs less often: reading is a query per run. */
+static uint64_t inbox_interval_ns(const eyot_engine *engine)
+{
+    uint64_t n = 0;
+    for (const eyot_run *r = engine->runs; r; r = r->list_next) n++;
+    return (INBOX_MS + n) * 1000000u;
+}
+
 static void *keep(void *arg)
 {
     eyot_engine *engine = arg;
-    uint64_t beat_ns = (uint64_t)engine->lease_ms * 1000000u / 3, next = eyot__now_ns() + beat_ns;
+    uint64_t beat_ns = (uint64_t)engine->lease_ms * 1000000u / 3, now = eyot__now_ns();
+    uint64_t beat = engine->store ? now + beat_ns : UINT64_MAX, inbox = engine->mail ? now : UINT64_MAX;
     pthread_mutex_lock(&engine->lock);
     while (!engine->stopping) {
-        struct timespec until = {.tv_sec = (time_t)(next / 1000000000u), .tv_nsec = (long)(next % 1000000000u)};
+        now = eyot__now_ns();
+        uint64_t alarm = eyot__timer_next(engine);
         if (engine->flush_wanted) {
             engine->flush_wanted = false;
             pthread_mutex_unlock(&engine->lock);
             eyot__journal_flush(engine, NULL);
             pthread_mutex_lock(&engine->lock);
-        } else if (eyot__now_ns() >= next) {
-            next = eyot__now_ns() + beat_ns;
+        } else if (now >= alarm) {
+            eyot__timer_fire(engine);
+        } else if (now >= beat) {
+            beat = now + beat_ns;
             renew_leases(engine);
+        } else if (now >= inbox) {
+            inbox = now + inbox_interval_ns(engine);
+            read_inboxes(engine);
         } else {
+            uint64_t next = alarm < beat ? alarm : beat;
+            if (next > inbox) next = inbox;
+            if (next > now + (uint64_t)3600 * IDLE_NS) next = now + (uint64_t)3600 * IDLE_NS;
+            struct timespec until = {.tv_sec = (time_t)(next / 1000000000u), .tv_nsec = (long)(next % 1000000000u)};
             pthread_cond_timedwait(&engine->beat, &engine->lock, &until);
         }
     }
@@ -185,16 +267,30 @@ static int start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
     return failed;
 }
 
+enum { REPLACED_MAX = 64 }; /* threads for those that are stuck, over the life of an engine */
+
+void eyot__pool_replace(eyot_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    if (engine->n_replacements < REPLACED_MAX && !engine->stopping &&
+        start_thread(&engine->threads[engine->n_threads], work, engine) == 0) {
+        engine->n_threads++;
+        engine->n_replacements++;
+        engine->stuck++;
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
 eyot_status eyot__pool_start(eyot_engine *engine, eyot_error *e)
 {
     uint32_t wanted = engine->n_threads;
     engine->n_threads = 0;
-    engine->threads = calloc(wanted, sizeof *engine->threads);
+    engine->threads = calloc(wanted + REPLACED_MAX, sizeof *engine->threads);
     if (!engine->threads) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     int failed = 0;
     for (; engine->n_threads < wanted && !failed; engine->n_threads += !failed)
         failed = start_thread(&engine->threads[engine->n_threads], work, engine);
-    if (!failed && engine->store) {
+    if (!failed) {
         failed = start_thread(&engine->keeper, keep, engine);
         engine->has_keeper = !failed;
     }

@@ -74,23 +74,34 @@ static eyot_task *pop_ready(eyot_run *r)
     return (eyot_task *)(void *)a;
 }
 
-/* Fired tasks may start at once, or wait until the entries they follow from are stored. */
+/* It may start at once, or waits until the entries it follows from are stored. */
+static inline void enqueue(eyot_run *r, eyot_task *t)
+{
+    t->after = r->seq;
+    if (r->stored && r->acked + r->window < t->after && r->durability != EYOT_EXIT) {
+        t->a.queue = NULL;
+        if (r->held_last)
+            r->held_last->queue = &t->a;
+        else
+            r->held = &t->a;
+        r->held_last = &t->a;
+    } else {
+        push_ready(r, t);
+    }
+}
+
+void eyot__run_enqueue(eyot_run *r, eyot_task *t)
+{
+    enqueue(r, t);
+}
+
+/* Fired tasks begin their way. */
 static void collect_fired(eyot_run *r)
 {
     for (eyot__activation *a; (a = eyot__frontier_next(&r->frontier));) {
         eyot_task *t = (eyot_task *)(void *)a;
         eyot__task_init(t, r);
-        t->after = r->seq;
-        if (r->stored && r->acked + r->window < t->after && r->durability != EYOT_EXIT) {
-            a->queue = NULL;
-            if (r->held_last)
-                r->held_last->queue = a;
-            else
-                r->held = a;
-            r->held_last = a;
-        } else {
-            push_ready(r, t);
-        }
+        if (!a->memo || !eyot__wait_park(t)) enqueue(r, t);
     }
 }
 
@@ -130,8 +141,14 @@ static eyot_task *take_ready(eyot_run *r)
         return NULL;
     }
     r->started++;
-    r->running++;
-    return pop_ready(r);
+    if (++r->running > r->peak) r->peak = r->running;
+    eyot_task *t = pop_ready(r);
+    if ((t->aside || r->graph->nodes[t->a.who.node].policy) && eyot__policy_begin(t)) {
+        eyot__run_fail(r, EYOT_ENOMEM, "out of memory");
+        r->running--; /* the task is not done; it stays in the frontier */
+        return NULL;
+    }
+    return t;
 }
 
 /* Would another thread pay? A wake costs more than a short task takes. */
@@ -145,18 +162,30 @@ static bool wants_help(const eyot_run *r)
 
 /* ---- executing tasks ------------------------------------------------------------------------------------------- */
 
+static eyot_status rescue(eyot_task *t, const eyot__gnode *node)
+{
+    eyot_status status = node->policy->rescue(t, t->aside->failure_status, t->aside->failure, node->user);
+    if (status <= 0) return status;
+    eyot_task_fail(t, "its rescue returned %d, which is no status of a finished task", (int)status);
+    return EYOT_EINVAL;
+}
+
 /* Calls the node, measuring it until its tasks are known to be short, and one in a few from then on. */
 static eyot_status call_node(eyot_run *r, eyot_task *t)
 {
     eyot__gnode *node = &r->graph->nodes[t->a.who.node];
+    if (r->stored && !t->started_ms) t->started_ms = eyot__wall_coarse_ms();
+    if (t->aside && t->aside->failure) return rescue(t, node);
     uint32_t mean = atomic_load_explicit(&node->mean_ns, memory_order_relaxed);
     uint32_t sample = atomic_load_explicit(&r->sample, memory_order_relaxed) + 1; /* lost counts do not matter */
     atomic_store_explicit(&r->sample, sample, memory_order_relaxed);
     if (mean != 0 && mean < HANDOFF_NS && sample % SAMPLE_EVERY != 0) return node->fn(t, node->user);
-    uint64_t before = eyot__now_ns();
+    if (!t->started_ns) t->started_ns = eyot__now_ns();
+    uint64_t before = t->started_ns;
     eyot_status status = node->fn(t, node->user);
     uint64_t took = eyot__now_ns() - before + 1;
-    if (took > 8 * HANDOFF_NS) took = 8 * HANDOFF_NS; /* one that was only interrupted is forgotten soon */
+    if (status != EYOT_PENDING) t->took_us = took / 1000; /* a pending one may be gone already */
+    if (took > 8 * HANDOFF_NS) took = 8 * HANDOFF_NS;     /* one that was only interrupted is forgotten soon */
     uint64_t next = mean == 0 ? took : (3 * (uint64_t)mean + took) / 4 + 1;
     atomic_store_explicit(&node->mean_ns, (uint32_t)next, memory_order_relaxed);
     return status;
@@ -169,18 +198,13 @@ static void count_step(eyot_run *r)
     atomic_store_explicit(&r->steps, steps, memory_order_relaxed);
 }
 
-/* The node's function has returned EYOT_PENDING. If the task was completed already, with what; otherwise it belongs to
- * whoever completes it from now on. */
-static eyot_status keep_pending(eyot_run *r, eyot_task *t)
+/* A task has become pending: nobody may have told it that the run is cancelled. */
+static void look_at_pending(eyot_run *r)
 {
-    int running = EYOT__TASK_RUNNING;
-    if (!atomic_compare_exchange_strong(&t->phase, &running, EYOT__TASK_WAITING)) return (eyot_status)t->status;
-    if (atomic_load(&r->cancelled)) {
-        pthread_mutex_lock(&r->lock);
-        eyot__run_abandon_pending(r);
-        pthread_mutex_unlock(&r->lock);
-    }
-    return EYOT_PENDING;
+    if (!atomic_load(&r->cancelled)) return;
+    pthread_mutex_lock(&r->lock);
+    eyot__run_abandon_pending(r);
+    pthread_mutex_unlock(&r->lock);
 }
 
 /* What became of a task, before its run is told. */
@@ -191,11 +215,25 @@ typedef struct outcome {
     eyot_error e;
 } outcome;
 
+/* An attempt that was told that its time is over has no result. */
+static bool in_time(eyot_task *t)
+{
+    unsigned char open = EYOT__VERDICT_OPEN;
+    return !t->aside || atomic_compare_exchange_strong(&t->verdict, &open, EYOT__VERDICT_RESULT);
+}
+
+static eyot_status timed_out(const eyot_task *t, eyot_error *e)
+{
+    uint64_t ms = t->run->graph->nodes[t->a.who.node].policy->timeout_ms;
+    if (ms % 1000) return eyot_error_set(e, EYOT_ETIMEDOUT, "timed out after %llu ms", (unsigned long long)ms);
+    return eyot_error_set(e, EYOT_ETIMEDOUT, "timed out after %llu s", (unsigned long long)(ms / 1000));
+}
+
 static void settle(eyot_task *t, eyot_status status, outcome *o)
 {
     uint32_t node = t->a.who.node;
     eyot__error_none(&o->e);
-    if (status == EYOT_OK && !t->touched &&
+    if (status == EYOT_OK && !t->touched && !t->aside &&
         t->run->graph->nodes[node].plain) { /* nothing was given, nothing is chosen */
         o->status = EYOT_OK;
         o->taken = NULL;
@@ -204,6 +242,14 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
     }
     o->taken = o->few;
     o->n = 0;
+    if (!in_time(t)) {
+        o->status = timed_out(t, &o->e);
+        return;
+    }
+    if (status == EYOT_SUSPENDED && !t->failed && eyot__wait_has(t)) {
+        o->status = EYOT_SUSPENDED;
+        return;
+    }
     if (status > 0 || (status && strcmp(eyot_status_name(status), "unknown") == 0)) { /* also PENDING, when completed */
         if (!t->text) eyot_task_fail(t, "the node returned %d, which is no status of a finished task", (int)status);
         status = EYOT_EFAILED;
@@ -220,6 +266,7 @@ static inline bool advance(eyot_run *r, eyot_task *t, outcome *o)
     void *update = t->update;
     t->update = NULL;
     eyot__task_clear(t);
+    if (t->aside) eyot__aside_free(t);
     if (eyot__frontier_commit(&r->frontier, &t->a, update, o->taken, o->n, &o->e)) {
         eyot__run_fail(r, o->e.status, "%s", o->e.text);
         r->broken = true; /* it can only be resumed from the store */
@@ -231,7 +278,7 @@ static inline bool advance(eyot_run *r, eyot_task *t, outcome *o)
 
 static bool can_go_alone(const eyot_run *r)
 {
-    return !r->stored && !(r->flags & EYOT_RUN_CHECK_INPUTS) && r->running == 1 && !r->closing;
+    return !r->stored && !(r->flags & EYOT_RUN_CHECK_INPUTS) && r->running == 1 && !r->closing && r->asides == 0;
 }
 
 static void stop_alone(eyot_run *r)
@@ -246,6 +293,10 @@ static void stop_alone(eyot_run *r)
 static eyot_task *next_alone(eyot_run *r)
 {
     eyot__frontier *f = &r->frontier;
+    if (r->graph->policies) { /* its alarms come under the lock */
+        collect_fired(r);
+        return NULL;
+    }
     if (f->fired && f->fired == f->fired_last && r->n_ready == 0 && r->started < r->max_steps && !stopped(r)) {
         eyot_task *t = (eyot_task *)(void *)eyot__frontier_next(f); /* a chain: past the queue */
         eyot__task_init(t, r);
@@ -263,14 +314,18 @@ static eyot_task *run_alone(eyot_run *r, eyot_task *t, outcome *o)
     for (;;) {
         eyot_status status = call_node(r, t);
         if (status == EYOT_PENDING) {
+            if (!t->started_ns) t->started_ns = eyot__now_ns();
             stop_alone(r);
-            status = keep_pending(r, t);
-            if (status == EYOT_PENDING) return NULL;
+            (void)eyot__task_returns(t, &status); /* nothing here has a timeout */
+            if (status == EYOT_PENDING) {
+                look_at_pending(r);
+                return NULL;
+            }
             settle(t, status, o);
             return t;
         }
         settle(t, status, o);
-        if (o->status || (o->n == 0 && r->frontier.n_live == 1)) break;
+        if (o->status || t->aside || (o->n == 0 && r->frontier.n_live == 1)) break;
         count_step(r);
         bool good = advance(r, t, o);
         if (o->taken && o->taken != o->few) free(o->taken);
@@ -295,7 +350,8 @@ static eyot_status copy_input(eyot_run *r, eyot_task *t)
 
 static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, bool in_place);
 
-static void execute(eyot_run *r, eyot_task *t, bool alone, eyot_buf *scratch)
+/* False: the thread was abandoned with the task, and the run is nothing to it any more. */
+static bool execute(eyot_run *r, eyot_task *t, bool alone, eyot_buf *scratch)
 {
     outcome o;
     if (alone) {
@@ -303,14 +359,26 @@ static void execute(eyot_run *r, eyot_task *t, bool alone, eyot_buf *scratch)
     } else {
         eyot_status status = r->flags & EYOT_RUN_CHECK_INPUTS ? copy_input(r, t) : EYOT_OK;
         if (!status) status = call_node(r, t);
-        if (status == EYOT_PENDING && (status = keep_pending(r, t)) == EYOT_PENDING) return;
+        if (status == EYOT_PENDING && !t->started_ns) t->started_ns = eyot__now_ns();
+        if ((status == EYOT_PENDING || r->graph->timed) && !eyot__task_returns(t, &status)) return false;
+        if (status == EYOT_PENDING) {
+            look_at_pending(r);
+            return true;
+        }
         settle(t, status, &o);
     }
     if (t) conclude(r, t, &o, scratch, true);
+    return true;
 }
 
-void eyot__run_help(eyot_run *r)
+bool eyot__run_help(eyot_run *r, bool worker)
 {
+    if (!worker && r->graph->timed) { /* nobody who waits may be stuck in a task that is to be abandoned */
+        if (may_start(r)) eyot__pool_offer(r->engine, r);
+        eyot__run_settle_end(r);
+        if (r->out.n > 0) eyot__run_flush_soon(r);
+        return true;
+    }
     eyot_engine *engine = r->engine;
     eyot_buf scratch = EYOT__BUF_INIT;
     eyot_task *t;
@@ -324,7 +392,10 @@ void eyot__run_help(eyot_run *r)
             if (help) eyot__pool_offer(engine, r);
             bool alone = r->alone = !help && can_go_alone(r);
             pthread_mutex_unlock(&r->lock);
-            execute(r, t, alone, &scratch);
+            if (!execute(r, t, alone, &scratch)) { /* not counted any more, and the lock is not taken again */
+                eyot__buf_clear(&scratch);
+                return false;
+            }
             pthread_mutex_lock(&r->lock);
             flushed = false;
             continue;
@@ -341,6 +412,7 @@ void eyot__run_help(eyot_run *r)
     if (r->closing || r->phase == EYOT__RUN_ENDED) pthread_cond_broadcast(&r->changed);
     if (scratch.data) eyot__buf_clear(&scratch);
     atomic_fetch_sub_explicit(&engine->inside, 1, memory_order_release);
+    return true;
 }
 
 void eyot__run_flush_soon(eyot_run *r)
@@ -356,7 +428,7 @@ void eyot__run_wake_ready(eyot_run *r)
 
 void eyot__run_wake(eyot_run *r)
 {
-    if (r->sleepers > 0)
+    if (r->sleepers > 0 && !r->graph->timed)
         pthread_cond_broadcast(&r->changed);
     else if (r->engine)
         eyot__pool_offer(r->engine, r);
@@ -420,17 +492,92 @@ static bool commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *e
     return true;
 }
 
-static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char *text, const eyot_buf *entry,
-                      size_t key_len)
+/* The rescue is what runs next in its place. ENOMEM. */
+static eyot_status call_rescue(eyot_run *r, eyot_task *t, eyot_status status, const char *text)
 {
-    if (entry && r->durability != EYOT_EXIT && status != EYOT_ECANCELED)
-        (void)eyot__run_append(r, EYOT_ENTRY_ATTEMPT, entry->data, key_len, entry->data + key_len,
-                               entry->len - key_len);
-    if (!atomic_load(&r->cancelled)) { /* a task that was told to stop has not failed the run */
-        const char *key = eyot_task_key(t);
-        eyot__run_fail(r, status, "%s: %s", key ? key : eyot_task_node(t), text);
+    size_t len = strlen(text);
+    char *copy = malloc(len + 1);
+    if (!copy) return EYOT_ENOMEM;
+    memcpy(copy, text, len + 1);
+    t->aside->failure = copy;
+    t->aside->failure_status = status;
+    eyot__task_again(t);
+    enqueue(r, t);
+    return EYOT_OK;
+}
+
+static void fail_for_good(eyot_run *r, eyot_task *t, eyot_status status, const char *text)
+{
+    const char *key = eyot_task_key(t);
+    if (!r->failing && key) {
+        free(r->failed_task);
+        r->failed_task = t->key; /* kept with the run */
+        t->key = NULL;
+        r->failed_attempt = t->attempt;
+    }
+    eyot__run_fail(r, status, "%s: %s", key ? key : eyot_task_node(t), text);
+}
+
+/* An attempt has failed: another one follows, or the rescue, or the run fails. */
+static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char *text, bool again,
+                      const eyot_buf *entry, size_t key_len)
+{
+    const eyot__policy *policy = r->graph->nodes[t->a.who.node].policy;
+    if (status != EYOT_ECANCELED) {
+        if (entry && r->durability != EYOT_EXIT)
+            (void)eyot__run_append(r, EYOT_ENTRY_ATTEMPT, entry->data, key_len, entry->data + key_len,
+                                   entry->len - key_len);
+        r->n_failed++;
+        eyot__memo *memo = policy ? eyot__memo_of(&t->a) : t->a.memo;
+        if (memo) memo->failed = t->attempt;
+    }
+    if (t->aside) eyot__timer_clear(t);
+    if (atomic_load(&r->cancelled)) { /* a task that was told to stop has not failed the run */
+        eyot__task_clear(t);
+        return;
+    }
+    if (again) {
+        r->n_retried++;
+        r->sleeping++;
+        eyot__timer_set(t, EYOT__ALARM_RETRY, eyot__policy_delay_ns(t));
+    } else if (!policy || !policy->rescue || t->aside->failure || call_rescue(r, t, status, text)) {
+        fail_for_good(r, t, status, text);
     }
     eyot__task_clear(t); /* the activation stays in the frontier: the task is not done */
+}
+
+void eyot__run_timed_out(eyot_run *r, eyot_task *t)
+{
+    eyot_error e;
+    eyot_buf buf = EYOT__BUF_INIT;
+    buf.max = r->engine->max_body;
+    t->took_us = (eyot__now_ns() - t->started_ns) / 1000;
+    eyot_status status = timed_out(t, &e);
+    bool stored = r->stored && !r->lost && r->phase == EYOT__RUN_LIVE;
+    size_t key_len = stored ? encode_entry(r, t, status, &e, NULL, 0, &buf) : 0;
+    r->task_ns += t->took_us * 1000;
+    fail_task(r, t, status, e.text, eyot__policy_again(t, status, e.text), stored && !buf.failed ? &buf : NULL,
+              key_len);
+    eyot__buf_clear(&buf);
+}
+
+/* The task waits for an answer or a time. */
+static void suspend_task(eyot_run *r, eyot_task *t)
+{
+    if (!eyot__aside_of(t)) {
+        eyot__run_fail(r, EYOT_ENOMEM, "out of memory");
+        return;
+    }
+    eyot__timer_clear(t);
+    if (t->aside->tries > 0) t->aside->tries--; /* the attempt goes on when it starts again */
+    if (eyot__wait_commit(t))
+        eyot__run_fail(r, EYOT_ENOMEM, "out of memory while writing an entry");
+    else if (!eyot__wait_park(t)) {
+        eyot__task_again(t);
+        enqueue(r, t);
+        return;
+    }
+    eyot__task_clear(t);
 }
 
 static void drop_taken(eyot_run *r, outcome *o)
@@ -444,7 +591,8 @@ static void drop_taken(eyot_run *r, outcome *o)
 static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, bool in_place)
 {
     size_t key_len = 0;
-    if (r->stored && r->durability != EYOT_EXIT) {
+    bool again = o->status < 0 && t->aside && eyot__policy_again(t, o->status, o->e.text);
+    if (r->stored && r->durability != EYOT_EXIT && o->status <= 0) {
         key_len = encode_entry(r, t, o->status, &o->e, o->taken, o->n, scratch);
         if (scratch->failed && !o->status)
             o->status = eyot_error_set(&o->e, scratch->failed, "the task's entry could not be written: %s",
@@ -455,12 +603,16 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     const eyot_buf *entry = r->stored && !r->lost && !scratch->failed ? scratch : NULL;
     bool refused = r->lost || r->phase != EYOT__RUN_LIVE;
     r->running--;
-    if (refused || o->status) {
+    r->task_ns += t->took_us * 1000;
+    if (refused || o->status < 0) {
         drop_taken(r, o);
-        fail_task(r, t, o->status ? o->status : EYOT_ECANCELED, o->e.text, refused ? NULL : entry, key_len);
+        fail_task(r, t, o->status < 0 ? o->status : EYOT_ECANCELED, o->e.text, again && !refused,
+                  refused ? NULL : entry, key_len);
+    } else if (o->status == EYOT_SUSPENDED) {
+        suspend_task(r, t);
     } else if (!commit_task(r, t, o, entry, key_len)) {
         drop_taken(r, o);
-        fail_task(r, t, o->status, o->e.text, NULL, 0);
+        fail_task(r, t, o->status, o->e.text, false, NULL, 0);
     }
     eyot__run_settle_end(r);
     bool flush = r->out.n > 0 && r->durability != EYOT_ASYNC && in_place;
@@ -476,10 +628,18 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
 
 void eyot__run_abandon_pending(eyot_run *r)
 {
+    for (eyot_task *t = r->listeners, *next; t; t = next) {
+        next = t->aside->next;
+        eyot__task_tell(t);
+    }
     if (r->alone) return; /* the thread that has the only task looks again when it is done with it */
     for (eyot__activation *a = r->frontier.live; a; a = a->next) {
         eyot_task *t = (eyot_task *)(void *)a;
         int waiting = EYOT__TASK_WAITING;
+        if (t->aside && t->aside->listening) {
+            eyot__policy_wind_up(t);
+            continue;
+        }
         if (!atomic_compare_exchange_strong(&t->phase, &waiting, EYOT__TASK_ABANDONED)) continue;
         r->running--;
         r->abandoned++;
@@ -494,6 +654,8 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
     task->status = status;
     int phase = EYOT__TASK_RUNNING;
     if (atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) return EYOT_OK;
+    if (phase == EYOT__TASK_LOST && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_LOST_TOO))
+        return EYOT_ECANCELED; /* the node function has it still */
     if (phase == EYOT__TASK_WAITING && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) {
         eyot_buf scratch = EYOT__BUF_INIT;
         scratch.max = r->engine->max_body;
@@ -501,6 +663,7 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
         atomic_fetch_add(&engine->inside, 1);
         atomic_fetch_add(&r->pins, 1);
         outcome o;
+        task->took_us = (eyot__now_ns() - task->started_ns) / 1000;
         settle(task, status, &o);
         bool kept = conclude(r, task, &o, &scratch, false);
         eyot__buf_clear(&scratch);
@@ -508,11 +671,7 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
         atomic_fetch_sub_explicit(&engine->inside, 1, memory_order_release);
         return kept ? EYOT_OK : EYOT_ECANCELED;
     }
-    pthread_mutex_lock(&r->lock);
-    eyot__task_clear(task);
-    bool last = --r->abandoned == 0 && r->orphan;
-    pthread_mutex_unlock(&r->lock);
-    if (last) eyot__run_free_now(r);
+    eyot__task_drop(task);
     return EYOT_ECANCELED;
 }
 
@@ -521,6 +680,9 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
 static void ended(eyot_run *r)
 {
     r->phase = EYOT__RUN_ENDED;
+    r->ended_ns = eyot__now_ns();
+    for (eyot__activation *a = r->frontier.live; a && r->asides > 0; a = a->next)
+        if (((eyot_task *)(void *)a)->aside) eyot__aside_retire((eyot_task *)(void *)a);
     if (r->listed && r->engine) eyot__pool_withdraw(r->engine, r);
     pthread_cond_broadcast(&r->changed);
 }
@@ -552,20 +714,34 @@ static void write_end(eyot_run *r)
     }
 }
 
+/* Nothing can go on before somebody answers; with EYOT_RUN_NO_WAIT, or before some time has come. */
+static bool is_suspended(const eyot_run *r)
+{
+    bool waits = r->flags & EYOT_RUN_NO_WAIT ? r->asking + r->sleeping > 0 : r->asking > 0 && r->sleeping == 0;
+    return waits && r->n_ready == 0 && !r->held && r->launched;
+}
+
 void eyot__run_settle_end(eyot_run *r)
 {
     bool cancelled = atomic_load(&r->cancelled);
     if (r->phase != EYOT__RUN_LIVE || r->running > 0) return;
     bool finished = r->frontier.n_live == 0 && r->frontier.n_waiting == 0;
-    if (!finished && !cancelled && !r->failing) return;
+    bool suspended = !finished && is_suspended(r);
+    if (!finished && !cancelled && !r->failing && !suspended) return;
     /* In exit mode the only entry before the status; written before the last join consumes the ends. */
     if (r->stored && r->durability == EYOT_EXIT && !r->lost && !r->broken) {
         eyot_status status = eyot__run_append_snapshot(r);
         if (status) eyot__run_fail(r, status, "the last snapshot could not be written: %s", eyot_status_text(status));
     }
     if (finished && !r->failing) final_state(r);
-    r->status = r->failing ? EYOT_RUN_FAILED : finished ? EYOT_RUN_DONE : EYOT_RUN_CANCELLED;
+    r->status = r->failing  ? EYOT_RUN_FAILED
+                : finished  ? EYOT_RUN_DONE
+                : cancelled ? EYOT_RUN_CANCELLED
+                            : EYOT_RUN_SUSPENDED;
     if (r->status == EYOT_RUN_CANCELLED) eyot_error_set(&r->error, EYOT_ECANCELED, "the run was cancelled");
+    if (r->status == EYOT_RUN_SUSPENDED)
+        eyot_error_set(&r->error, EYOT_ESUSPENDED,
+                       r->asking ? "the run waits for %u answers" : "the run waits for a time", r->asking);
     if (r->stored && !r->lost)
         write_end(r);
     else

@@ -21,8 +21,35 @@ typedef enum eyot__task_phase {
     EYOT__TASK_RUNNING,   /* the node function has it */
     EYOT__TASK_WAITING,   /* it returned EYOT_PENDING */
     EYOT__TASK_COMPLETED, /* eyot_task_complete was called */
-    EYOT__TASK_ABANDONED  /* nobody wants the result any more; whoever completes it only frees it */
+    EYOT__TASK_ABANDONED, /* nobody wants the result any more; whoever completes it only frees it */
+    EYOT__TASK_LOST,      /* the same while the node function still has it: whoever is last of both frees it … */
+    EYOT__TASK_LOST_TOO   /* … and here eyot_task_complete has been called */
 } eyot__task_phase;
+
+/* The two that want to end an attempt, its time and its result: the first one has it. */
+enum { EYOT__VERDICT_OPEN, EYOT__VERDICT_RESULT, EYOT__VERDICT_TIMEOUT };
+
+typedef enum eyot__alarm { EYOT__ALARM_TIMEOUT, EYOT__ALARM_GRACE, EYOT__ALARM_RETRY, EYOT__ALARM_SLEEP } eyot__alarm;
+
+/* What most tasks never need: made for a policy, a wait or a listener. Run lock, but for what eyot_task_ask writes. */
+typedef struct eyot__aside {
+    uint64_t due_ns; /* of the alarm, monotonic */
+    uint32_t at;     /* its place in the engine's heap, from 1; 0: not set */
+    eyot__alarm alarm;
+    uint32_t tries; /* attempts of this life, while one runs including it */
+    bool reserved;  /* has room in the engine's heap of alarms */
+    bool asking;    /* its question is open: counted in the run's `asking` */
+    bool listening; /* on the run's list */
+    bool detached;  /* abandoned, and another activation has its place in the frontier */
+    void (*on_cancel)(void *arg);
+    void *on_cancel_arg;
+    int cancel_fd;          /* -1: none */
+    eyot_task *prev, *next; /* on the run's list of listeners */
+    char *question;         /* what this attempt suspends for: a question, owned; NULL: */
+    int64_t due_ms;         /* a sleep until then, wall clock */
+    char *failure;          /* text of the last attempt's error: the next thing to run is the node's rescue. Owned */
+    eyot_status failure_status;
+} eyot__aside;
 
 struct eyot_task {
     eyot__activation a; /* first: the frontier makes tasks */
@@ -32,6 +59,7 @@ struct eyot_task {
     eyot__taken *sends; /* items by edge, in the order of the calls, and named edges with a NULL item; owned */
     char *text;         /* of the error; owned */
     char *key;          /* when somebody asked for it; owned */
+    eyot__aside *aside; /* owned; NULL: not needed. Made under the run's lock, lives as long as the task */
     uint64_t after;     /* may start once this entry is acknowledged */
     uint32_t n_sends, cap_sends;
     uint32_t attempt;
@@ -41,12 +69,14 @@ struct eyot_task {
     uint64_t took_us;    /* 0: not measured, or shorter */
     int status;          /* of eyot_task_complete */
     _Atomic int phase;
+    _Atomic unsigned char verdict;
     bool named, ended, edited;
     bool touched; /* something below eyot__task_init is set: there is something to look at, and to clear */
     int failed;   /* a call inside the node that could not be done: the task cannot succeed */
 };
 
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
+void eyot__task_again(eyot_task *t);               /* for another attempt of one that was cleared */
 void eyot__task_clear_all(eyot_task *t);
 static inline void eyot__task_clear(eyot_task *t) /* frees what the attempt left; keeps the activation */
 {
@@ -58,9 +88,37 @@ enum { EYOT__TAKEN_FEW = 8 };
 eyot_status eyot__task_settle(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], eyot__taken **taken, size_t *n_taken,
                               eyot_error *e);
 
+/* core/policy.c: how long an attempt may take, and what follows from a failed one. Run lock held, but where said. */
+eyot__aside *eyot__aside_of(eyot_task *t); /* made when missing; NULL: no memory */
+void eyot__aside_retire(eyot_task *t);     /* no alarm any more; the engine may go */
+void eyot__aside_free(eyot_task *t);
+eyot_status eyot__policy_begin(eyot_task *t); /* the attempt begins now. ENOMEM */
+/* Would another attempt follow? No lock. */
+bool eyot__policy_again(const eyot_task *t, eyot_status status, const char *text);
+uint64_t eyot__policy_delay_ns(eyot_task *t); /* before the next attempt */
+void eyot__task_tell(eyot_task *t);           /* its result is no longer wanted */
+void eyot__policy_wind_up(eyot_task *t);      /* it was told, and has its grace, if it is pending */
+void eyot__task_unlisten(eyot_task *t);
+void eyot__task_alarm(eyot_task *t); /* the one that was set has come */
+/* The node function has returned *status. If the task was pending and has been completed already, *status is with what; if it
+ * is still PENDING, the task belongs to whoever completes it. False: it was abandoned meanwhile, and neither task nor run
+ * may be touched. No lock. */
+bool eyot__task_returns(eyot_task *t, eyot_status *status);
+void eyot__task_drop(eyot_task *t); /* one that was abandoned has ended; it may be the run's last. Run lock NOT held */
+
+/* core/wait.c: questions and sleeps */
+bool eyot__wait_has(const eyot_task *t); /* the attempt has asked or slept, and may suspend. Its thread */
+eyot_status
+eyot__wait_commit(eyot_task *t);    /* what the attempt suspended for becomes an entry. Run lock held. ENOMEM */
+bool eyot__wait_park(eyot_task *t); /* true: the task waits for an answer or a time, and is not to start */
+eyot_status eyot__wait_answer(eyot_run *r, const char *task, const char *text, eyot_error *e); /* run lock held */
+eyot_status eyot__wait_answers(eyot_run *r, const eyot_answer *answers, size_t n, eyot_error *e);
+
 /* ---- runs ------------------------------------------------------------------------------------------------------ */
 
 typedef enum eyot__run_phase { EYOT__RUN_LIVE, EYOT__RUN_ENDING, EYOT__RUN_ENDED } eyot__run_phase;
+
+enum { EYOT__DONE_MAX = 4, EYOT__DONE_LEN = 40 };
 
 /* Entries that are to be committed together. */
 typedef struct eyot__out {
@@ -68,6 +126,9 @@ typedef struct eyot__out {
     eyot_entry *entries; /* key.p and body.p are offsets in bytes until the commit is made */
     size_t n, cap;
     uint64_t snapshot_seq;
+    char done[EYOT__DONE_MAX][EYOT__DONE_LEN]; /* ids of messages consumed with them */
+    eyot_bytes done_ids[EYOT__DONE_MAX];
+    size_t n_done;
 } eyot__out;
 
 enum { EYOT__RUN_INLINE_TASKS = 4 };
@@ -89,11 +150,17 @@ struct eyot_run {
     uint32_t helpers;   /* threads inside eyot__run_help */
     uint32_t sleepers;  /* threads asleep in eyot_run_wait */
     uint32_t abandoned; /* tasks that are still to be completed by their owners, to no avail */
+    uint32_t asides;    /* tasks with room in the engine's heap of alarms */
+    uint32_t asking;    /* tasks whose question is open */
+    uint32_t sleeping;  /* tasks that an alarm will start: retries, sleeps */
+    eyot_task *listeners;
     eyot_strategy strategy;
     eyot_durability durability;
     uint32_t max_parallel, flags;
     _Atomic uint32_t sample; /* counts tasks, to measure one now and then */
     uint64_t max_steps, started, window;
+    uint64_t began_ns, ended_ns, steps_before; /* of this life */
+    uint64_t n_failed, n_retried, task_ns, peak;
     eyot__run_phase phase;
     eyot_run_status status;
     bool failing;  /* error is set; nothing new starts */
@@ -126,6 +193,8 @@ struct eyot_run {
     _Atomic uint32_t pins; /* references that keep it from being freed */
 
     eyot_error error;
+    char *failed_task; /* key of the task that failed the run; owned */
+    uint32_t failed_attempt;
     size_t id_len;
     char id[129]; /* empty until somebody asks, for a run without a store */
     _Alignas(16) char memory[EYOT__RUN_INLINE_TASKS * EYOT__SLAB_ALIGN(sizeof(eyot_task))];
@@ -134,7 +203,14 @@ struct eyot_run {
 /* The first or the rebuilt frontier's tasks may start. Run lock held. */
 void eyot__run_begin(eyot_run *r);
 /* Runs tasks of the run until none may start. Run lock held on entry and exit, not meanwhile. */
-void eyot__run_help(eyot_run *r);
+/* `worker`: by a thread of the pool. False: it was abandoned with a task of the run, and must not touch it any more. */
+bool eyot__run_help(eyot_run *r, bool worker);
+/* The attempt before `t`, which stands in for it, has run out of time. Run lock held. */
+void eyot__run_timed_out(eyot_run *r, eyot_task *t);
+/* A task may start, now or when the entries so far are stored. Run lock held. */
+void eyot__run_enqueue(eyot_run *r, eyot_task *t);
+/* Seals and appends the record in `buf`, begun at 0, as an entry of the task. Run lock held. */
+eyot_status eyot__run_append_of(eyot_run *r, eyot_entry_kind kind, const eyot__who *who, const eyot_buf *buf);
 /* Nobody waits for pending tasks of a cancelled run. Run lock held. */
 void eyot__run_abandon_pending(eyot_run *r);
 void eyot__run_fail(eyot_run *r, eyot_status status, const char *fmt, ...) EYOT_PRINTF(3, 4); /* run lock held */
@@ -186,6 +262,12 @@ struct eyot_engine {
     char owner[EYOT__OWNER_BYTES];
     eyot__journal journal;
     _Atomic uint32_t inside; /* threads that look at the engine on behalf of a run, which may end meanwhile */
+    eyot_task **alarms;      /* heap: the next one first. Room for all asides is made with them */
+    uint32_t n_alarms, cap_alarms, n_asides;
+    eyot_task *alarming;     /* whose alarm the keeper has taken out; NULL again when it is taken back meanwhile */
+    uint32_t n_replacements; /* threads that were started for stuck ones, ever … */
+    uint32_t stuck, surplus; /* … for those that are stuck now; those that may go */
+    bool mail;               /* the store takes messages */
     uint64_t number;         /* among the engines of this process */
     eyot_engine *next;       /* on owner.c's list of those that live */
     eyot__chunks *chunks;    /* for the runs */
@@ -199,6 +281,17 @@ void eyot__pool_withdraw(eyot_engine *engine, eyot_run *r); /* from queue and li
 void eyot__pool_list(eyot_engine *engine, eyot_run *r);
 void eyot__pool_flush_soon(eyot_engine *engine);             /* lets a worker flush the journal */
 bool eyot__pool_has(eyot_engine *engine, const eyot_run *r); /* another run with its id is on the list */
+
+void eyot__pool_replace(eyot_engine *engine); /* one of its threads is stuck in a task */
+
+/* core/timer.c: alarms of tasks, kept by the keeper. Run lock held, engine lock not. */
+bool eyot__timer_reserve(eyot_engine *engine); /* room for one more task's; false: no memory */
+void eyot__timer_release(eyot_engine *engine);
+void eyot__timer_set(eyot_task *t, eyot__alarm alarm, uint64_t in_ns); /* in place of the one that is set */
+void eyot__timer_clear(eyot_task *t);
+/* For the keeper, engine lock held: the next one's time, UINT64_MAX: none; and the ones that are due, one after the other. */
+uint64_t eyot__timer_next(const eyot_engine *engine);
+void eyot__timer_fire(eyot_engine *engine);
 
 /* core/journal.c */
 void eyot__journal_submit(eyot_run *r); /* run lock held */

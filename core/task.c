@@ -11,7 +11,15 @@ void eyot__task_init(eyot_task *t, eyot_run *run)
 {
     memset((char *)t + sizeof t->a, 0, sizeof *t - sizeof t->a);
     t->run = run;
-    t->attempt = 1;
+    t->attempt = t->a.memo ? t->a.memo->failed + 1 : 1;
+}
+
+void eyot__task_again(eyot_task *t)
+{
+    eyot__aside *aside = t->aside;
+    eyot__task_clear(t);
+    eyot__task_init(t, t->run);
+    t->aside = aside;
 }
 
 static const eyot__history *history_of(const eyot_task *t)
@@ -83,6 +91,23 @@ void *eyot_task_edit(eyot_task *task)
     task->edit = edit;
     task->edited = true;
     return edit->value;
+}
+
+eyot_status eyot_task_preview(eyot_task *task, void **state, eyot_error *e)
+{
+    const eyot_copier *c = task->run->graph->copier;
+    void *user = task->run->graph->copier_user;
+    *state = NULL;
+    if (task->edited) return eyot_error_set(e, EYOT_EINVAL, "the task edits its state: there is no update yet");
+    eyot_status status = c->copy(task->a.state->value, state, user);
+    if (status) *state = NULL;
+    if (!status && task->update) status = c->apply(state, task->update, e, user);
+    if (status == EYOT_ENOMEM) eyot_error_set(e, status, "out of memory");
+    if (status && *state) {
+        c->free(*state, user);
+        *state = NULL;
+    }
+    return status;
 }
 
 static eyot_status add_send(eyot_task *t, uint32_t edge, void *item_take)
@@ -173,7 +198,8 @@ eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...)
 
 bool eyot_task_cancelled(const eyot_task *task)
 {
-    return atomic_load_explicit(&task->run->cancelled, memory_order_relaxed);
+    return atomic_load_explicit(&task->run->cancelled, memory_order_relaxed) ||
+           atomic_load_explicit(&task->verdict, memory_order_relaxed) == EYOT__VERDICT_TIMEOUT;
 }
 
 const char *eyot_task_key(eyot_task *task)
@@ -201,6 +227,10 @@ const char *eyot_task_run_id(const eyot_task *task)
 uint32_t eyot_task_attempt(const eyot_task *task)
 {
     return task->attempt;
+}
+uint64_t eyot_task_fence(const eyot_task *task)
+{
+    return task->run->epoch;
 }
 eyot_engine *eyot_task_engine(const eyot_task *task)
 {

@@ -334,7 +334,7 @@ EYOT_API void eyot_run_cancel(eyot_run *run);
  * several are, and none is named; ECLOSED: the run has ended; ENOMEM. Never blocks for the store. Any thread. */
 EYOT_API eyot_status eyot_run_answer(eyot_run *run, const char *task, const char *text, eyot_error *e);
 
-/* The open questions of a run, by task key: calls fn for each, with strings borrowed for the call, under the run's lock: it must
+/* The open questions of a run, in no order: calls fn for each, with strings borrowed for the call, under the run's lock: it must
  * not call the library. Returns how many there are. */
 typedef void (*eyot_question_fn)(void *arg, const char *task, const char *question);
 EYOT_API size_t eyot_run_questions(const eyot_run *run, eyot_question_fn fn, void *arg);

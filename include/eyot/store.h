@@ -53,6 +53,12 @@ typedef struct eyot_entry {
     eyot_bytes body; /* the record, stored and returned unchanged (docs/format.md) */
 } eyot_entry;
 
+/* Kinds of messages (`post`, `inbox`). */
+typedef enum eyot_message_kind {
+    EYOT_MESSAGE_CANCEL = 1, /* id "cancel/<epoch>": the owner of that epoch is to end the run */
+    EYOT_MESSAGE_ANSWER      /* reserved */
+} eyot_message_kind;
+
 typedef struct eyot_event {
     eyot_bytes id, topic, payload; /* the id is stable: the same event emitted again has the same id */
 } eyot_event;
@@ -189,8 +195,8 @@ typedef struct eyot_store_ops {
     /* Removes entries of a run that nothing needs any more. ESTALE: head is another. EINVAL: an entry that is not before
      * the newest snapshot; nothing is removed then. ENOTFOUND. */
     eyot_status (*prune)(void *s, eyot_bytes run, const uint64_t *drop_seq, size_t n, uint64_t head, eyot_error *e);
-    /* Removes a run that is not held, or is held in this epoch, and the values of the namespace "run/<its id>"; leaves a tombstone that keeps the id taken until a lease of
-     * it could have ended. ENOTFOUND, EBUSY. */
+    /* Removes a run that is not held, or is held in this epoch, and the values of the namespace "run/<its id>"; leaves a
+     * tombstone that keeps the id taken until a lease of it could have ended. ENOTFOUND, EBUSY. */
     eyot_status (*delete_run)(void *s, eyot_bytes run, uint64_t epoch, eyot_error *e);
 } eyot_store_ops;
 
@@ -210,13 +216,6 @@ EYOT_API eyot_status eyot_store_inform(eyot_store *store, eyot_store_info *out, 
 /* True when the owner of a run (eyot_run_row.owner) was a process of this machine and pid namespace that is gone: its run
  * can be resumed although its lease has not ended. */
 EYOT_API bool eyot_owner_is_gone(eyot_bytes owner);
-
-/* What a message says, eyot_store_ops.post's kind. */
-typedef enum eyot_message_kind {
-    EYOT_MESSAGE_CANCEL = 1, /* the run is to end; no payload */
-    EYOT_MESSAGE_ANSWER =
-        2 /* to a question; the payload is the key of the task that asks, a NUL, and the answer's text */
-} eyot_message_kind;
 
 /* Asks for the end of a run, of whatever process: one that somebody holds is left a message, which its engine sees within a
  * second or two; one that nobody holds, or whose owner is gone, becomes cancelled at once. `*held` (may be NULL) tells which.
