@@ -392,6 +392,41 @@ static bool bytes_life(eyot_engine *engine, const eyot_graph *g)
     return life(engine, g, eyot_blob_new("abc", 3), false, EYOT_SYNC, EYOT_RUN_DONE);
 }
 
+/* ---- asked: a question, and its answer in the next life ------------------------------------------------------------ */
+
+static eyot_status ask_name(eyot_task *task, void *user)
+{
+    const char *answer;
+    eyot_status status = eyot_task_ask(task, "Wer fragt \xe2\x80\x93 und warum?", &answer);
+    return status ? status : give(task, user);
+}
+
+static eyot_graph *asked(const char *name)
+{
+    eyot_graph *g = NULL;
+    if (eyot_graph_new(&g, name, eyot_json())) return NULL;
+    eyot_graph_node(g, "begin", give, text("{\"n\":1}"));
+    eyot_graph_node(g, "ask", ask_name, text("{\"n\":2}"));
+    eyot_graph_edge(g, "begin", "ask");
+    return frozen(g);
+}
+
+static bool asked_life(eyot_engine *engine, const eyot_graph *g)
+{
+    eyot_run *run = NULL;
+    eyot_error e;
+    eyot_run_options o = options_of(eyot_graph_name(g), EYOT_SYNC);
+    eyot_answer answer = {"ask", "Ada"};
+    if (eyot_run_sync(&run, engine, g, eyot_value_new_map(), &o, &e) != EYOT_ESUSPENDED) return false;
+    eyot_run_free(run);
+    o.answers = &answer;
+    o.n_answers = 1;
+    if (eyot_run_resume(&run, engine, g, o.run_id, &o, &e)) return false;
+    bool good = eyot_run_wait(run, &e) == EYOT_OK;
+    eyot_run_free(run);
+    return good;
+}
+
 const golden_run golden_runs[] = {
     {"values", "every kind of value; tasks with and without an update", 1, values, one_life},
     {"routes", "edges taken always, by condition, otherwise, by name; items; a branch that is ended", 1, routes,
@@ -409,5 +444,7 @@ const golden_run golden_runs[] = {
     {"bytes-2", "the codec bytes/1, with times", 2, bytes, bytes_life},
     {"waits-2", "failed attempts, questions, answers, sleeps, and a snapshot that tells of them", 2, golden_waits,
      golden_waits_life},
+    {"failed-2", "a failed attempt, the status failed, a second life to the end", 2, two_ways, two_lives},
+    {"asked-2", "a question, the status suspended, an answer in the next life", 2, asked, asked_life},
 };
 const size_t golden_run_count = sizeof golden_runs / sizeof *golden_runs;

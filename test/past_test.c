@@ -26,7 +26,7 @@ static eyot_status put_entry(void *arg, const eyot_history_entry *h)
     if (h->attempt) eyot__buf_format(out, " #%u", (unsigned)h->attempt);
     if (h->run_status) eyot__buf_format(out, " %s", eyot_run_status_name(h->run_status));
     if (h->status) eyot__buf_format(out, " %s", eyot_status_name(h->status));
-    if (h->text) eyot__buf_format(out, " \"%s\"", h->text);
+    if (h->text && !h->run_status) eyot__buf_format(out, " \"%s\"", h->text);
     if (h->due_ms) eyot__buf_format(out, " due %lld", (long long)h->due_ms);
     for (size_t i = 0; i < h->n_joined; i++) eyot__buf_format(out, "%s%s", i ? "+" : " of ", h->joined[i]);
     for (size_t i = 0; i < h->n_route; i++) eyot__buf_format(out, " >%s", h->route[i].task);
@@ -118,6 +118,32 @@ TEST(history__of_sqlite_is_the_same)
     waits_are_told(url);
 }
 #endif
+
+TEST(history__of_the_engines_questions_and_lives)
+{
+    eyot_graph *g;
+    eyot_store *store = live("asked-2", "memory:", &g);
+    history_is(store, g, "asked-2",
+               "2/1 task begin #1 >ask\n"
+               "3/1 asked ask \"Wer fragt \xe2\x80\x93 und warum?\"\n"
+               "4/1 status suspended ESUSPENDED\n"
+               "5/1 answered ask \"Ada\"\n"
+               "6/2 task ask #1\n"
+               "7/2 status done\n");
+    eyot_graph_free(g);
+    eyot_store_close(store);
+    store = live("failed-2", "memory:", &g);
+    history_is(store, g, "failed-2",
+               "2/1 task begin #1 >good >print\n"
+               "3/2 task good #1 >both\n"
+               "4/2 attempt print #1 EFAILED \"kein Papier \xe2\x80\x93 tray 2 is empty\"\n"
+               "5/2 status failed EFAILED\n"
+               "6/3 task print #2 >both\n"
+               "7/4 task both #1 of good+print\n"
+               "8/4 status done\n");
+    eyot_graph_free(g);
+    eyot_store_close(store);
+}
 
 static eyot_status see_times(void *arg, const eyot_history_entry *h)
 {
