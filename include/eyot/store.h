@@ -228,7 +228,9 @@ EYOT_API eyot_status eyot_store_cancel(eyot_store *store, const char *run_id, bo
  * store says. May block. */
 EYOT_API eyot_status eyot_store_delete(eyot_store *store, const char *run_id, eyot_error *e);
 
-/* Small text that belongs to a run: kept beside its log in the kv namespace "run/<run id>", removed with it. ENOTSUP, EIO … */
+/* Small text that belongs to a run: kept beside its log in the kv namespace "run/<run id>", removed with it; also of a run that
+ * is not there yet. Replaces the one before; of several at once one stands. EINVAL (no run id, no key), ENOTSUP, ESTALE
+ * (others never let it), and what the store says. May block. */
 EYOT_API eyot_status eyot_store_put_note(eyot_store *store, const char *run_id, const char *key, const void *bytes,
                                          size_t len, eyot_error *e);
 /* Appends it to `out`. ENOTFOUND. */
@@ -252,7 +254,8 @@ EYOT_API eyot_status eyot_store_get_graph(eyot_store *store, const char *fingerp
 /* A checkpoint of a run: where it stood after a step, read from the store alone without running any node. */
 typedef struct eyot_checkpoint eyot_checkpoint;
 #define EYOT_LATEST UINT64_MAX
-/* As of the entry of a step (0: the start), or the latest one (EYOT_LATEST). ENOTFOUND (also: no such step), ECORRUPT, EFORMAT,
+/* As of the first entry with that step, which is its task's (0: the start), or as of the newest entry (EYOT_LATEST). Steps that a
+ * life in EYOT_EXIT did not write have none. *out is NULL on failure. ENOTFOUND (also: no such step), ECORRUPT, EFORMAT,
  * ECHANGED (the run belongs to another graph or copier), ECONFLICT (its branches cannot be joined), EINVAL, ENOMEM,
  * and what the store says. May block. The graph is borrowed until the checkpoint is freed. */
 EYOT_API eyot_status eyot_store_load_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,
@@ -263,7 +266,7 @@ EYOT_API void eyot_checkpoint_free(eyot_checkpoint *c);
 EYOT_API uint64_t eyot_checkpoint_seq(const eyot_checkpoint *c);
 EYOT_API uint64_t eyot_checkpoint_step(const eyot_checkpoint *c);
 EYOT_API eyot_run_status eyot_checkpoint_status(const eyot_checkpoint *c);
-/* The error of a run that has failed, "" otherwise. Borrowed until the checkpoint is freed. */
+/* Why the run has not ended well: failed, cancelled, suspended; "" otherwise. Borrowed until the checkpoint is freed. */
 EYOT_API const char *eyot_checkpoint_error(const eyot_checkpoint *c);
 /* The join of all live and ended branches; for a run that is done, its final state. Borrowed until the checkpoint is freed. */
 EYOT_API const void *eyot_checkpoint_state(const eyot_checkpoint *c);
@@ -276,7 +279,7 @@ EYOT_API const char *eyot_checkpoint_branch_task(const eyot_checkpoint *c, size_
 EYOT_API bool eyot_checkpoint_branch_waiting(const eyot_checkpoint *c, size_t i);
 /* Its open question; NULL: none. */
 EYOT_API const char *eyot_checkpoint_branch_question(const eyot_checkpoint *c, size_t i);
-/* When the branch is to go on, if it sleeps: milliseconds since 1970; 0: it does not. */
+/* Until when its last sleep lasts, milliseconds since 1970, unless it has asked since; 0: none. In the past: it goes on. */
 EYOT_API int64_t eyot_checkpoint_branch_due_ms(const eyot_checkpoint *c, size_t i);
 
 /* One entry of a run's log, decoded. Everything is borrowed for the call that it is given to. */
@@ -303,8 +306,10 @@ typedef struct eyot_history_entry {
     int64_t due_ms;             /* of EYOT_ENTRY_TIMER */
 } eyot_history_entry;
 typedef eyot_status (*eyot_history_fn)(void *arg, const eyot_history_entry *entry);
-/* Walks the log of a run from entry 1 on, in order, without running any node; snapshots are passed over. `fn` ends it by returning
- * non-zero, which is then returned. Statuses as for a checkpoint. May block. */
+/* Walks the log of a run as it is at the call, in order, without running any node; snapshots are passed over. Of a log that
+ * was pruned it begins at a snapshot. `fn` is called on this thread, may use the store, and ends the walk by returning
+ * non-zero, which is then returned, with `e` untouched. Memory in proportion to what is alive at once. Statuses as for a
+ * checkpoint, but no ECONFLICT. May block. */
 EYOT_API eyot_status eyot_store_read_history(eyot_store *store, const eyot_graph *g, const char *run_id,
                                              eyot_history_fn fn, void *arg, eyot_error *e);
 
