@@ -88,19 +88,28 @@ static eyot_status find_step(eyot_store *store, eyot_bytes run, uint64_t head, u
 
 /* ---- branches ------------------------------------------------------------------------------------------------------ */
 
+static char *copy_text(const void *text, size_t len)
+{
+    char *copy = malloc(len + 1);
+    if (!copy) return NULL;
+    memcpy(copy, text, len);
+    copy[len] = 0;
+    return copy;
+}
+
 /* The owner is the branch list, also when it fails. */
 static eyot_status see_branch(eyot_checkpoint *c, const eyot__who *who, eyot__state *state, const eyot__memo *memo)
 {
     eyot_buf key = EYOT__BUF_INIT;
     const eyot__wait *last = memo && memo->n ? &memo->waits[memo->n - 1] : NULL;
+    bool asks = last && last->question && !last->answer;
     seen_branch *b = &c->branches[c->n_branches++];
     *b = (seen_branch){.node = who->node, .state = eyot__state_ref(state)};
     eyot__key_print(&key, c->graph, who);
-    b->task = key.failed ? NULL : strndup((const char *)key.data, key.len);
+    if (!key.failed) b->task = copy_text(key.data, key.len);
     eyot__buf_clear(&key);
-    if (last && last->question && !last->answer) b->question = strdup(last->question);
+    if (asks) b->question = copy_text(last->question, strlen(last->question));
     if (last && !last->question) b->due_ms = last->due_ms;
-    bool asks = last && last->question && !last->answer;
     return b->task && (b->question || !asks) ? EYOT_OK : EYOT_ENOMEM;
 }
 

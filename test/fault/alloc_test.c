@@ -12,6 +12,7 @@
 #endif
 
 #include "test/eyot_test.h"
+#include "test/golden.h"
 #include "test/tally.h"
 
 /* ---- the allocator ---------------------------------------------------------------------------------------------- */
@@ -374,6 +375,132 @@ TEST(alloc_resume__kept_in_memory)
 {
     every_n((plan){.url = "memory:", .resume = true});
     every_n((plan){.url = "memory:", .resume = true, .stays = true});
+}
+
+/* ---- looking at stored runs, and from outside ----------------------------------------------------------------------- */
+
+typedef eyot_status (*looking_fn)(eyot_store *store, const eyot_graph *g, eyot_error *e);
+
+static eyot_status load_third(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    eyot_checkpoint *c;
+    eyot_status status = eyot_store_load_checkpoint(&c, store, g, "waits-2", 3, e);
+    CHECK(!c == (status != EYOT_OK));
+    eyot_checkpoint_free(c);
+    return status;
+}
+
+static eyot_status load_latest(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    eyot_checkpoint *c;
+    eyot_status status = eyot_store_load_checkpoint(&c, store, g, "waits-2", EYOT_LATEST, e);
+    eyot_checkpoint_free(c);
+    return status;
+}
+
+static eyot_status pass_over(void *arg, const eyot_history_entry *h)
+{
+    (void)arg, (void)h;
+    return EYOT_OK;
+}
+
+static eyot_status read_history(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    return eyot_store_read_history(store, g, "waits-2", pass_over, NULL, e);
+}
+
+static eyot_status put_note(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    (void)g;
+    return eyot_store_put_note(store, "waits-2", "k", "v", 1, e);
+}
+
+static eyot_status delete_it(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    (void)g;
+    return eyot_store_delete(store, "waits-2", e);
+}
+
+static eyot_status cancel_it(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    (void)g;
+    return eyot_store_cancel(store, "r", NULL, e);
+}
+
+static eyot_status lose_owner(void *arg, const eyot_run_row *row)
+{
+    *(uint64_t *)arg = row->epoch;
+    return EYOT_OK;
+}
+
+/* A run "r" that nobody holds and that has not ended. */
+static void put_aside(eyot_store *store, eyot_engine *engine)
+{
+    eyot_graph *g = tally_fan(2, NULL, NULL);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_run *run;
+    uint64_t epoch = 0;
+    o.run_id = "r";
+    o.max_steps = 1;
+    CHECK_STATUS(eyot_run_sync(&run, engine, g, tally_new(), &o, NULL), EYOT_ELIMIT);
+    eyot_run_free(run);
+    tally_row row = tally_row_of(store, "r");
+    eyot_claim claim = {.run = {"r", 1}, .owner = {"x", 1}, .token = {1}, .lease_ms = 60000};
+    void *self;
+    const eyot_store_ops *ops = eyot_store_table(store, &self);
+    CHECK_OK(ops->claim(self, &claim, lose_owner, &epoch, NULL));
+    eyot_commit c = {.run = {"r", 1}, .epoch = epoch, .token = {1}, .head = row.head, .status = EYOT_RUN_SUSPENDED};
+    c.due_in_ms = INT64_MAX;
+    CHECK_OK(ops->commit(self, &c, 1, NULL));
+    CHECK_OK(c.result);
+    eyot_graph_free(g);
+}
+
+static void every_n_looking(looking_fn look)
+{
+    long refused = 0;
+    bool hit = true;
+    for (long n = 1; hit; n++) {
+        eyot_error e = {.status = EYOT_OK};
+        long live = atomic_load(&memory.live);
+        eyot_store *store = tally_store("memory:");
+        eyot_engine *engine = tally_engine(1, store);
+        eyot_graph *g = golden_waits("waits-2");
+        CHECK(g && golden_waits_life(engine, g));
+        put_aside(store, engine);
+        arm(n, n % 2 == 0);
+        eyot_status status = look(store, g, &e);
+        disarm();
+        hit = atomic_load(&memory.hit);
+        if (status && !(hit && status == EYOT_ENOMEM)) /* what is only kept to be faster may be done without */
+            test_fail(__FILE__, __LINE__, "allocation %ld: status %d, %s", n, (int)status, e.text);
+        if (status) CHECK(e.status == EYOT_ENOMEM && e.text[0]);
+        refused += status != EYOT_OK;
+        eyot_engine_free(engine);
+        eyot_graph_free(g);
+        eyot_store_close(store);
+        if (atomic_load(&memory.live) != live)
+            test_fail(__FILE__, __LINE__, "allocation %ld: %ld blocks are left", n, atomic_load(&memory.live) - live);
+    }
+    CHECK(refused > 0);
+}
+
+TEST(alloc_checkpoint__of_a_step_and_the_latest)
+{
+    every_n_looking(load_third);
+    every_n_looking(load_latest);
+}
+
+TEST(alloc_history__is_read)
+{
+    every_n_looking(read_history);
+}
+
+TEST(alloc_manage__notes_cancelling_deleting)
+{
+    every_n_looking(put_note);
+    every_n_looking(cancel_it);
+    every_n_looking(delete_it);
 }
 
 #if defined(EYOT_HAVE_SQLITE)
