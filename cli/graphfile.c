@@ -20,17 +20,18 @@ void gf_problems_clear(gf_problems *p)
 
 void gf_problems_add(gf_problems *p, const char *fmt, ...)
 {
-    char text[1200];
-    va_list args;
+    va_list args, again;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
+    va_copy(again, args);
+    size_t size = (size_t)vsnprintf(NULL, 0, fmt, again) + 1;
+    va_end(again);
     if (p->n == p->cap) {
         p->cap = p->cap ? p->cap * 2 : 8;
         p->lines = cli_realloc(p->lines, p->cap * sizeof *p->lines);
     }
-    size_t size = strlen(text) + 1;
-    p->lines[p->n++] = memcpy(cli_realloc(NULL, size), text, size);
+    p->lines[p->n] = cli_realloc(NULL, size);
+    vsnprintf(p->lines[p->n++], size, fmt, args);
+    va_end(args);
 }
 
 /* Not more than `most` bytes of a text, without control bytes, cut at a character. */
@@ -98,6 +99,12 @@ void gf_say(gf_reader *r, const doc_node *at, const char *fmt, ...)
     va_start(args, fmt);
     say(r, at->line, at->column, fmt, args);
     va_end(args);
+}
+
+void gf_enter(gf_reader *r, const char *id)
+{
+    r->where[0] = '\0';
+    if (id) snprintf(r->where, sizeof r->where, "node \"%s\": ", gf_show(id).text);
 }
 
 /* One letter more, less, other, or two exchanged. */
@@ -211,9 +218,9 @@ static void read_nodes(gf_reader *r, const doc_node *root)
     r->node_of_id = arena_alloc(r->mem, (v->n / 2 + 1) * sizeof *r->node_of_id);
     for (const doc_node *id = v->first; id; id = id->next->next) {
         if (id->kind != DOC_SCALAR || (id->flaw && id->flaw != DOC_TWICE)) continue;
-        snprintf(r->where, sizeof r->where, "node \"%s\": ", gf_show(id->text).text);
+        gf_enter(r, id->text);
         gf_read_node(r, r->g->n_nodes++, id, id->next);
-        r->where[0] = '\0';
+        gf_enter(r, NULL);
     }
 }
 
@@ -233,12 +240,26 @@ static void say_all_flaws(gf_reader *r, const doc_node *root)
         }
         gf_say_flaw(r, nodes);
         for (const doc_node *id = nodes->first; id; id = id->next->next) {
+            if (id->kind == DOC_SCALAR) gf_enter(r, id->text);
             gf_say_key_flaws(r, nodes, id);
-            if (id->kind == DOC_SCALAR) snprintf(r->where, sizeof r->where, "node \"%s\": ", gf_show(id->text).text);
             gf_say_flaws(r, id->next);
-            r->where[0] = '\0';
+            gf_enter(r, NULL);
         }
     }
+}
+
+static bool has_removed(const eyot_value *v)
+{
+    bool found = eyot_value_kind_of(v) == EYOT_VALUE_REMOVED;
+    eyot_value_iter it = eyot_value_each(v);
+    while (!found && eyot_value_next(&it)) found = has_removed(it.value);
+    return found;
+}
+
+static void read_state(gf_reader *r, const doc_node *v)
+{
+    r->g->state = v ? gf_constant(r, v, "state") : eyot_value_new_map();
+    if (has_removed(r->g->state)) gf_say(r, v, "state: {$removed: true} is for updates; here nothing can be removed");
 }
 
 static void read_root(gf_reader *r, const doc_node *root)
@@ -250,8 +271,7 @@ static void read_root(gf_reader *r, const doc_node *root)
     }
     gf_check_keys(r, root, top_keys, missing_features, gf_node_keys, "a node");
     read_heading(r, root);
-    const doc_node *state = doc_get(root, "state");
-    r->g->state = state ? gf_constant(r, state, "state") : eyot_value_new_map();
+    read_state(r, doc_get(root, "state"));
     read_reduce(r, doc_get(root, "reduce"));
     r->start = doc_get(root, "start");
     r->g->starts = gf_texts(r, r->start, "start");

@@ -2,7 +2,6 @@
 /* What can be said only about a whole graph: starts, targets, what is reached, and the reducers that follow from it. */
 #include "cli/graphfile_own.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,11 +38,6 @@ static size_t resolve(checker *c, const char *id, const doc_node *at, const char
     gf_say(r, at, "%s: there is no node \"%s\"%s", key, gf_show(id).text, suggestion.text);
     if (near != NAMES_NONE) reach(c, r->node_of_id[near]);
     return NAMES_NONE;
-}
-
-static void enter(gf_reader *r, const gf_node *node)
-{
-    snprintf(r->where, sizeof r->where, "node \"%s\": ", gf_show(node->id).text);
 }
 
 static void check_edges(checker *c, size_t i)
@@ -94,22 +88,22 @@ static void check_nodes(checker *c)
     check_starts(c);
     bool started = c->n_queue > 0;
     for (size_t done = 0; done < c->n_queue; done++) {
-        enter(r, &g->nodes[c->queue[done]]);
+        gf_enter(r, g->nodes[c->queue[done]].id);
         check_edges(c, c->queue[done]);
     }
     for (size_t i = 0; i < g->n_nodes; i++) {
         if (c->reached[i] || find_node(r, g->nodes[i].id) != i) continue;
-        enter(r, &g->nodes[i]);
+        gf_enter(r, g->nodes[i].id);
         if (started) gf_say_at(r, g->nodes[i].line, g->nodes[i].column, "cannot be reached from a start");
     }
     for (size_t i = 0; i < g->n_nodes; i++) {
         if (c->reached[i]) continue;
         size_t before = c->n_queue; /* what only this reaches stays unreached */
-        enter(r, &g->nodes[i]);
+        gf_enter(r, g->nodes[i].id);
         check_edges(c, i);
         while (c->n_queue > before) c->reached[c->queue[--c->n_queue]] = false;
     }
-    r->where[0] = '\0';
+    gf_enter(r, NULL);
 }
 
 /* ---- reducers that follow -------------------------------------------------------------------------------------- */

@@ -53,6 +53,7 @@ void gf_problems_add(gf_problems *p, const char *fmt, ...) __attribute__((format
 void gf_say(gf_reader *r, const doc_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void gf_say_at(gf_reader *r, unsigned line, unsigned column, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+void gf_enter(gf_reader *r, const char *id); /* what is said now is about this node; NULL: about none */
 /* `; did you mean "count"?` when one of the list is a letter off, else nothing. *near (may be NULL) is its number. */
 gf_shown gf_suggest(const char *text, const char *const *list, size_t n, size_t *near);
 const char *gf_reducer_name(eyot_reducer reducer);
