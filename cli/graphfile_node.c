@@ -102,7 +102,7 @@ static void read_sleep(gf_reader *r, gf_node *node, const doc_node *v)
         if (gf_duration_of(v->text, &node->sleep_ms)) return;
         size_t digits = strspn(v->text, "0123456789.");
         size_t letters = strspn(v->text + digits, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-        if (digits > 0 && letters > 0 && digits + letters == v->n) {
+        if (v->text[0] != '.' && digits > 0 && letters > 0 && digits + letters == v->n) {
             gf_duration(r, v, "sleep", 0, 0);
             return;
         }
