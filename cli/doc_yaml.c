@@ -18,6 +18,7 @@ typedef struct yaml_reader {
     doc_builder *b;
     yaml_parser_t parser;
     cursor cursor;
+    yaml_mark_t last; /* behind the last character */
     unsigned documents;
 } yaml_reader;
 
@@ -65,7 +66,7 @@ static bool is_forbidden(uint32_t c, bool before_newline)
     return (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF || c == 0xFFFE || c == 0xFFFF;
 }
 
-static bool check_characters(doc_builder *b)
+static bool check_characters(doc_builder *b, yaml_mark_t *last)
 {
     unsigned line = 1, column = 1;
     for (size_t i = 0, n; i < b->len; i += n) {
@@ -79,7 +80,27 @@ static bool check_characters(doc_builder *b)
         column = c == '\n' ? 1 : column + 1;
         line += c == '\n';
     }
+    last->line = line - 1;
+    last->column = column - 1;
     return true;
+}
+
+/* ---- places ---------------------------------------------------------------------------------------------------- */
+
+/* libyaml ends a last line that has no end, and may say the next line then. */
+static yaml_mark_t inside(const yaml_reader *r, yaml_mark_t at)
+{
+    return at.line > r->last.line ? r->last : at;
+}
+
+static unsigned line_of(yaml_mark_t mark)
+{
+    return (unsigned)mark.line + 1;
+}
+
+static unsigned column_of(yaml_mark_t mark)
+{
+    return (unsigned)mark.column + 1;
 }
 
 /* ---- syntax errors --------------------------------------------------------------------------------------------- */
@@ -126,25 +147,15 @@ static void stop_at_error(yaml_reader *r)
         doc_stop(b, 1, 1, "out of memory");
         return;
     }
-    yaml_mark_t at = p->problem_mark, from = p->context_mark;
+    yaml_mark_t at = inside(r, p->problem_mark), from = p->context_mark;
     char context[128] = "";
     if (p->context) snprintf(context, sizeof context, " (%s in line %zu)", p->context, from.line + 1);
     bool advise = is_in_expression(b) || names_expression(b, at.line) || (p->context && names_expression(b, from.line));
-    doc_stop(b, (unsigned)at.line + 1, (unsigned)at.column + 1, "%s%s%s", p->problem ? p->problem : "no YAML", context,
+    doc_stop(b, line_of(at), column_of(at), "%s%s%s", p->problem ? p->problem : "no YAML", context,
              advise ? "; quote the text with '...' or use a | block" : "");
 }
 
 /* ---- events ---------------------------------------------------------------------------------------------------- */
-
-static unsigned line_of(yaml_mark_t mark)
-{
-    return (unsigned)mark.line + 1;
-}
-
-static unsigned column_of(yaml_mark_t mark)
-{
-    return (unsigned)mark.column + 1;
-}
 
 /* libyaml forgets a tag that is a mere `!`, so the text is asked too. */
 static doc_flaw flaw_of(yaml_reader *r, const yaml_event_t *e, const yaml_char_t *tag, const yaml_char_t *anchor)
@@ -166,7 +177,8 @@ static bool has_comment(yaml_reader *r, const yaml_event_t *e)
 static void add_scalar(yaml_reader *r, const yaml_event_t *e)
 {
     bool is_key = doc_at_key(r->b);
-    doc_node *node = doc_add(r->b, DOC_SCALAR, line_of(e->start_mark), column_of(e->start_mark));
+    yaml_mark_t at = inside(r, e->start_mark);
+    doc_node *node = doc_add(r->b, DOC_SCALAR, line_of(at), column_of(at));
     if (!node) return;
     yaml_scalar_style_t style = e->data.scalar.style;
     node->style = style == YAML_PLAIN_SCALAR_STYLE                                          ? DOC_PLAIN
@@ -187,7 +199,8 @@ static void add_scalar(yaml_reader *r, const yaml_event_t *e)
 
 static void add_alias(yaml_reader *r, const yaml_event_t *e)
 {
-    doc_node *node = doc_add(r->b, DOC_SCALAR, line_of(e->start_mark), column_of(e->start_mark));
+    yaml_mark_t at = inside(r, e->start_mark);
+    doc_node *node = doc_add(r->b, DOC_SCALAR, line_of(at), column_of(at));
     if (!node) return;
     const char *name = (const char *)e->data.alias.anchor;
     node->text = arena_text(r->b->mem, name, strlen(name));
@@ -199,14 +212,15 @@ static void open_container(yaml_reader *r, const yaml_event_t *e, doc_kind kind,
                            const yaml_char_t *anchor)
 {
     bool is_key = doc_at_key(r->b);
-    doc_node *node = doc_add(r->b, kind, line_of(e->start_mark), column_of(e->start_mark));
+    yaml_mark_t at = inside(r, e->start_mark);
+    doc_node *node = doc_add(r->b, kind, line_of(at), column_of(at));
     if (!node) return;
     node->flaw = (uint8_t)(is_key ? DOC_NO_TEXT : flaw_of(r, e, tag, anchor));
 }
 
 static void start_document(yaml_reader *r, const yaml_event_t *e)
 {
-    const yaml_mark_t at = e->start_mark;
+    yaml_mark_t at = inside(r, e->start_mark);
     if (e->data.document_start.version_directive ||
         e->data.document_start.tag_directives.start != e->data.document_start.tag_directives.end)
         doc_stop(r->b, line_of(at), column_of(at), "%% directives are not for graph files");
@@ -239,8 +253,8 @@ void doc_read_yaml(doc_builder *b)
         b->text += 3;
         b->len -= 3;
     }
-    if (!check_characters(b)) return;
     yaml_reader r = {.b = b, .cursor = {.text = b->text, .len = b->len}};
+    if (!check_characters(b, &r.last)) return;
     if (!yaml_parser_initialize(&r.parser)) {
         doc_stop(b, 1, 1, "out of memory");
         return;

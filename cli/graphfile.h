@@ -50,8 +50,8 @@ typedef struct gf_node {
     size_t n_env;
     gf_output output;
     char *output_key;              /* text, lines */
-    char *cwd;                     /* NULL: where the run began */
-    uint64_t max_output;           /* bytes */
+    char *cwd;                     /* run, exec; NULL: where the run began */
+    uint64_t max_output;           /* run, exec: bytes */
     uint64_t timeout_ms, grace_ms; /* 0: none; 5,000 */
     uint32_t attempts;             /* 1: no retry */
     uint64_t delay_ms, max_delay_ms;

@@ -302,9 +302,11 @@ static void read_keys(gf_reader *r, gf_node *node, gf_places *places, const doc_
         gf_say(r, key, "ask: the key \"into\" is missing: where the answer goes");
     read_env(r, node, doc_get(v, "env"));
     read_output(r, node, doc_get(v, "output"));
-    node->cwd = gf_text(r, doc_get(v, "cwd"), "cwd");
-    if (!node->cwd) node->cwd = r->cwd;
-    node->max_output = gf_size(r, doc_get(v, "max_output"), "max_output", r->max_output);
+    if (1 << node->kind & COMMAND) {
+        node->cwd = gf_text(r, doc_get(v, "cwd"), "cwd");
+        if (!node->cwd) node->cwd = r->cwd;
+        node->max_output = gf_size(r, doc_get(v, "max_output"), "max_output", r->max_output);
+    }
     node->timeout_ms = gf_duration(r, doc_get(v, "timeout"), "timeout", 1, 0);
     node->grace_ms = gf_duration(r, doc_get(v, "grace"), "grace", 0, GF_DEFAULT_GRACE_MS);
     read_retry(r, node, doc_get(v, "retry"));

@@ -181,6 +181,13 @@ TEST(doc_yaml__syntax_errors_have_their_place)
                 "2:1: found character that cannot start any token (while scanning for the next token in line 2)");
 }
 
+TEST(doc_yaml__syntax_errors_at_the_end_are_in_the_last_line)
+{
+    check_stops("a:\n  b: [\xc3\xa9",
+                "2:8: did not find expected ',' or ']' (while parsing a flow sequence in line 2)");
+    check_stops("a: [b\n", "2:1: did not find expected ',' or ']' (while parsing a flow sequence in line 1)");
+}
+
 TEST(doc_yaml__syntax_errors_in_expressions_advise_to_quote)
 {
     check_stops("run: echo a: b",
