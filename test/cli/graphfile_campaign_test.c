@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Graph files at random: made by rule, and read back from their canonical text; real ones with random damage. */
+/* Graph files at random: made by rule, and read back from their canonical text; real ones with random damage; and what
+ * hostile ones may cost. */
 #include "cli/graphfile.h"
 
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "test/eyot_test.h"
 
@@ -480,4 +484,56 @@ TEST(graphfile_compare__names_what_differs)
                   false);
     check_compare("graph: g\nversion: '1'\nreduce: {a: add}\nnodes: {a: {run: ls}}", "graph: h\nnodes: {a: {run: ls}}",
                   "graph differs\nversion differs\nreduce differs", false);
+}
+
+/* ---- hostile files --------------------------------------------------------------------------------------------- */
+
+/* `n` pieces with their number in them, between two texts, read in a process of its own. */
+static void check_cost(const char *before, const char *piece, const char *after, unsigned n)
+{
+    size_t cap = 64 + strlen(before) + strlen(after) + n * (strlen(piece) + 16);
+    maker m = {.text = malloc(cap), .cap = cap};
+    CHECK(m.text != NULL);
+    put(&m, "%s", before);
+    for (unsigned i = 0; i < n; i++) {
+        const char *number = strchr(piece, '@');
+        int first = number ? (int)(number - piece) : (int)strlen(piece);
+        put(&m, "%.*s", first, piece);
+        if (number) put(&m, "%u%s", i, number + 1);
+    }
+    put(&m, "%s", after);
+    pid_t child = fork();
+    if (child == 0) {
+        struct rusage idle, busy;
+        gf_problems p = {0};
+        uint64_t began = test_now_ms();
+        getrusage(RUSAGE_SELF, &idle);
+        graphfile_free(graphfile_read("t", m.text, m.len, NULL, NULL, &p));
+        getrusage(RUSAGE_SELF, &busy);
+        long most = (long)(4 * m.len / 1024) + 24 * 1024, took = busy.ru_maxrss - idle.ru_maxrss;
+        if (took > most || test_now_ms() - began > 2000)
+            test_fail(__FILE__, __LINE__, "%s: %ld KiB, %d ms", piece, took, (int)(test_now_ms() - began));
+        _exit(0);
+    }
+    int status = 1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    free(m.text);
+    CHECK_INT(status, 0);
+}
+
+TEST(graphfile_read__takes_bounded_time_and_memory)
+{
+    if (SANITIZED) test_skip("sanitizers have their own idea of memory");
+    static const char node[] = "graph: g\nnodes: {a: {run: ls}}\n";
+    check_cost("graph: g\nnodes: {", "a@: {drop: [b]},", "}", 33000);
+    check_cost("graph: g\nnodes: {", "a@: {run: x, next: c@},", "}", 20000);
+    check_cost("graph: g\nnodes: {a: {run: ls, next: [", "b@,", "]}}", 90000);
+    check_cost("graph: g\nnodes: {a: {run: ls, env: {", "A@: .x,", "}}}", 45000);
+    check_cost(node, "k@: 1\n", "", 90000);
+    check_cost("graph: g\nnodes: {a: {run: ls}}\nstate: {a: [", "1,", "]}", 90000);
+    check_cost("graph: g\nnodes: {a: {run: ls}}\nstate: {", "a: 1,", "}", 90000);
+    check_cost("graph: g\nnodes: {a: {run: ls}}\nstate: {a: \"", "\\x01", "\"}", 1000000);
+    check_cost("{\"graph\":\"g\",\"nodes\":{\"a\":{\"run\":\"ls\"}},\"state\":{\"a\":[", "1,", "1]}}", 90000);
+    check_cost("graph: g\nnodes: {a: {jq: '", "\"\\(", "'}}", 500000);
+    check_cost(node, "#\n", "", 1000000);
 }
