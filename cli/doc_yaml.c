@@ -27,18 +27,13 @@ static bool is_inside(char c)
     return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-/* Marks come in order, nearly: so going from the last one costs little. */
+/* Marks are asked for in order. */
 static const char *move_to(cursor *c, size_t characters)
 {
     while (c->characters < characters && c->at < c->len) {
         do c->at++;
         while (c->at < c->len && is_inside(c->text[c->at]));
         c->characters++;
-    }
-    while (c->characters > characters) {
-        do c->at--;
-        while (is_inside(c->text[c->at]));
-        c->characters--;
     }
     return c->text + c->at;
 }
@@ -157,14 +152,9 @@ static void stop_at_error(yaml_reader *r)
 
 /* ---- events ---------------------------------------------------------------------------------------------------- */
 
-/* libyaml forgets a tag that is a mere `!`, so the text is asked too. */
-static doc_flaw flaw_of(yaml_reader *r, const yaml_event_t *e, const yaml_char_t *tag, const yaml_char_t *anchor)
+static doc_flaw flaw_of(const yaml_char_t *tag, const yaml_char_t *anchor)
 {
-    const char *p = move_to(&r->cursor, e->start_mark.index);
-    char first = p < r->cursor.text + r->cursor.len ? *p : '\0';
-    bool empty = e->start_mark.index == e->end_mark.index;
-    if (tag || (first == '!' && !empty)) return DOC_TAG;
-    return anchor || (first == '&' && !empty) ? DOC_ANCHOR : DOC_FINE;
+    return tag ? DOC_TAG : anchor ? DOC_ANCHOR : DOC_FINE;
 }
 
 static bool has_comment(yaml_reader *r, const yaml_event_t *e)
@@ -186,7 +176,7 @@ static void add_scalar(yaml_reader *r, const yaml_event_t *e)
                                                                                             : DOC_QUOTED;
     node->n = (uint32_t)e->data.scalar.length;
     node->text = arena_text(r->b->mem, (const char *)e->data.scalar.value, e->data.scalar.length);
-    node->flaw = (uint8_t)flaw_of(r, e, e->data.scalar.tag, e->data.scalar.anchor);
+    node->flaw = (uint8_t)flaw_of(e->data.scalar.tag, e->data.scalar.anchor);
     if (node->style != DOC_PLAIN || node->flaw) return;
     node->comment = has_comment(r, e);
     if (node->n == 0)
@@ -215,7 +205,7 @@ static void open_container(yaml_reader *r, const yaml_event_t *e, doc_kind kind,
     yaml_mark_t at = inside(r, e->start_mark);
     doc_node *node = doc_add(r->b, kind, line_of(at), column_of(at));
     if (!node) return;
-    node->flaw = (uint8_t)(is_key ? DOC_NO_TEXT : flaw_of(r, e, tag, anchor));
+    node->flaw = (uint8_t)(is_key ? DOC_NO_TEXT : flaw_of(tag, anchor));
 }
 
 static void start_document(yaml_reader *r, const yaml_event_t *e)

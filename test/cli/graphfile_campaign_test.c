@@ -482,6 +482,8 @@ TEST(graphfile_compare__names_what_differs)
     check_compare(HEAD "  a: {run: ls, next: [b, c]}\n  b: {jq: .x}\n  c: {jq: .x}\n",
                   HEAD "  a: {run: ls, next: [b, c]}\n  c: {jq: .x}\n  b: {jq: .x}\n", "the order of the nodes differs",
                   false);
+    check_compare(HEAD "  a: {run: ls, next: b}\n  b: {jq: .x}\n",
+                  HEAD "  a: {run: ls, next: [{to: b, when: .x}]}\n  b: {jq: .x}\n", "node \"a\": next differs", false);
     check_compare("graph: g\nversion: '1'\nreduce: {a: add}\nnodes: {a: {run: ls}}", "graph: h\nnodes: {a: {run: ls}}",
                   "graph differs\nversion differs\nreduce differs", false);
 }
