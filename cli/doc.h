@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A YAML or JSON text as a tree of which every piece knows its place. Says how things are written, not what they mean.
  *
- * YAML is read more strictly than libyaml does: what it would let pass silently is marked as a flaw of the piece where it
- * stands, so that whoever knows the meaning can say where the mistake is. Only what makes further reading pointless
+ * YAML is read more strictly than libyaml does: what it would let pass silently is marked as a flaw of the piece where
+ * it stands, so that whoever knows the meaning can say where the mistake is. Only what makes further reading pointless
  * ends it: no UTF-8, bad syntax, a second document, too deep, too big. */
 #ifndef EYOT_CLI_DOC_H
 #define EYOT_CLI_DOC_H
@@ -46,8 +46,8 @@ typedef struct doc {
     unsigned line, column;
 } doc;
 
-/* Reads JSON when the text begins with `{`, else YAML. All memory is of `mem`. A syntax error in or after the value of one of
- * `expressions` (NULL-terminated keys) ends with the advice to quote it. */
+/* Reads JSON when the text begins with `{`, else YAML. All memory is of `mem`. A syntax error in or after the value of
+ * one of `expressions` (NULL-terminated keys) ends with the advice to quote it. */
 void doc_read(doc *d, arena *mem, const char *text, size_t len, const char *const *expressions);
 
 /* What a scalar is where a value may be of any type. */

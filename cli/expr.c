@@ -10,7 +10,7 @@ static const char *const variables[] = {"$ENV", "$__prog_args"};
 
 enum { MAX_NESTING = 1024 };
 
-/* Reads the words of a program. The stack has a letter per open bracket: `"` is a string that an interpolation is in. */
+/* Reads the words of a program. The stack has a letter per open bracket; `"` is a string with an interpolation. */
 typedef struct lexer {
     const char *p;
     char stack[MAX_NESTING];

@@ -7,7 +7,8 @@
 #include <stddef.h>
 
 /* A jq program may see nothing but its input: no clock, no environment, no files, no way to end the process. What
- * breaks this first, as a constant: "an expression may not use %s"; NULL: nothing does. Names of fields, keys, strings and comments are no words. */
+ * breaks this first, as a constant: "an expression may not use %s"; NULL: nothing does. Names of fields, keys,
+ * strings and comments are no words. */
 const char *expr_forbidden(const char *program);
 
 /* Would a ` #` behind this text of a shell command lie inside of quotes? */

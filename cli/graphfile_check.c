@@ -26,8 +26,8 @@ static void reach(checker *c, size_t node)
     c->queue[c->n_queue++] = node;
 }
 
-/* The node of a name, NAMES_NONE for none. What a misspelt name must have meant is not complained about a second time, as
- * something that nothing leads to. */
+/* The node of a name, NAMES_NONE for none. What a misspelt name must have meant is not complained about a second time,
+ * as something that nothing leads to. */
 static size_t resolve(checker *c, const char *id, const doc_node *at, const char *key)
 {
     gf_reader *r = c->r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One node of a graph file. Keys are taken in a fixed order, so that the numbers of expressions do not depend on the order in
- * the file. */
+/* One node of a graph file. Keys are taken in a fixed order, so that the numbers of expressions do not depend on the
+ * order in the file. */
 #include "cli/graphfile_own.h"
 
 #include <stdio.h>

@@ -58,8 +58,8 @@ void gf_enter(gf_reader *r, const char *id); /* what is said now is about this n
 gf_shown gf_suggest(const char *text, const char *const *list, size_t n, size_t *near);
 const char *gf_reducer_name(eyot_reducer reducer);
 
-/* ---- graphfile_value.c: single values. Each complains about what it cannot take; `key` names the value. A value of NULL
- * is not there, and one whose flaw was said is silently not taken. ---- */
+/* ---- graphfile_value.c: single values. Each complains about what it cannot take; `key` names the value. A value of
+ * NULL is not there, and one whose flaw was said is silently not taken. ---- */
 extern const char *const gf_expression_keys[];
 void gf_say_flaw(gf_reader *r, const doc_node *v);                             /* of v itself */
 void gf_say_flaws(gf_reader *r, const doc_node *v);                            /* of v and all in it */
