@@ -7,7 +7,7 @@
 
 /* ---- mistakes -------------------------------------------------------------------------------------------------- */
 
-/* All of a file's, in the order of their places; each one line: "digest.yaml:14:7: node \"count\": …". */
+/* In the order of their places, each one line of printable text: "digest.yaml:14:7: node \"count\": …". */
 typedef struct gf_problems {
     char **lines;
     size_t n, cap;
@@ -40,7 +40,7 @@ typedef struct gf_node {
     gf_kind kind;
     char *command;           /* run */
     char **argv;             /* exec; NULL-terminated */
-    int expr;                /* jq; ask; sleep by an expression */
+    int expr;                /* jq; ask; sleep by an expression. Else GF_NO_EXPR */
     uint64_t sleep_ms;       /* sleep by a constant */
     eyot_value *set;         /* set */
     char **drop;             /* keys, beside any kind; NULL-terminated, or NULL */
@@ -50,8 +50,8 @@ typedef struct gf_node {
     size_t n_env;
     gf_output output;
     char *output_key;              /* text, lines */
-    char *cwd;                     /* NULL: where the run began */
-    uint64_t max_output;           /* bytes */
+    char *cwd;                     /* run, exec; NULL: where the run began */
+    uint64_t max_output;           /* run, exec: bytes */
     uint64_t timeout_ms, grace_ms; /* 0: none; 5,000 */
     uint32_t attempts;             /* 1: no retry */
     uint64_t delay_ms, max_delay_ms;
@@ -60,7 +60,7 @@ typedef struct gf_node {
     char *version; /* NULL: none */
     gf_on_error on_error;
     char *catch_to; /* GF_CATCH */
-    gf_edge *edges;
+    gf_edge *edges; /* none of `next: end` alone: it is what a node without `next` does */
     size_t n_edges;
 } gf_node;
 
@@ -90,14 +90,15 @@ typedef struct graphfile {
 /* Compiles a jq program: NULL when it does, else what is wrong with it in one line, freed by the caller. */
 typedef char *(*gf_compile_fn)(void *arg, const char *program);
 
-/* Reads YAML, or JSON if the text begins with `{`. `name` stands before the mistakes. NULL with mistakes in `p`, all of
- * them. `compile` may be NULL: expressions are then only looked through for what is forbidden. */
+/* Reads YAML, or JSON if the text begins with `{`. `name` stands before the mistakes. NULL with mistakes in `p`: all of
+ * them, but of more than 200 the first ones and how many more. `compile` is called once per program and may be NULL:
+ * expressions are then only looked through for what is forbidden. Without memory the program ends: see arena.h. */
 graphfile *graphfile_read(const char *name, const char *text, size_t len, gf_compile_fn compile, void *arg,
                           gf_problems *p);
 void graphfile_free(graphfile *g);
 
-/* What differs between two graph files, one line each: `node "count": run differs`. `policies_only`: nothing but timeouts,
- * retries, limits, grace and default state differ, so that a run may go on. Returns the number of lines. */
+/* What differs between two graph files, one line each: `node "count": run differs`. `policies_only`: nothing but
+ * timeouts, retries, limits, grace and default state differ, so that a run may go on. Returns the number of lines. */
 size_t graphfile_compare(const graphfile *before, const graphfile *now, gf_problems *lines, bool *policies_only);
 
 #endif

@@ -6,7 +6,9 @@ file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
 add_test(NAME docs_pages COMMAND ${docs}/pages.sh ${PROJECT_SOURCE_DIR})
 add_test(NAME docs_compile
     COMMAND ${docs}/compile.sh ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/docs/compile ${CMAKE_C_COMPILER} ${pages})
-set_tests_properties(docs_pages docs_compile PROPERTIES LABELS docs TIMEOUT 120)
+add_test(NAME docs_man COMMAND ${docs}/man.sh ${PROJECT_SOURCE_DIR})
+set_tests_properties(docs_man PROPERTIES SKIP_RETURN_CODE 77)
+set_tests_properties(docs_pages docs_compile docs_man PROPERTIES LABELS docs TIMEOUT 120)
 if(EYOT_INSTALL AND EYOT_HAVE_SQLITE)
     add_test(NAME docs_readme
         COMMAND ${docs}/readme.sh ${stage} ${PROJECT_BINARY_DIR}/docs/readme ${CMAKE_C_COMPILER} ${PROJECT_SOURCE_DIR}/README.md)

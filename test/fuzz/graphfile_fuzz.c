@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as a graph file: complained about in one-line texts that have a place, in order, or read; then its canonical
+ * text is read as the same graph, and says the same of itself. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/graphfile.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void demand(bool fact)
+{
+    if (!fact) abort();
+}
+
+/* Refuses programs with a question mark. */
+static char *compile(void *arg, const char *program)
+{
+    (void)arg;
+    if (!strchr(program, '?')) return NULL;
+    char *said = malloc(16);
+    return said ? strcpy(said, "syntax error") : NULL;
+}
+
+static void check_problems(const gf_problems *p)
+{
+    unsigned long before = 0;
+    for (size_t i = 0; i < p->n && i < 200; i++) {
+        unsigned line = 0, column = 0;
+        int end = 0;
+        demand(sscanf(p->lines[i], "f:%u:%u: %n", &line, &column, &end) == 2 && end > 0);
+        demand(line > 0 && column > 0 && line >= before);
+        for (const char *c = p->lines[i]; *c; c++) demand((unsigned char)*c >= 0x20 && *c != 0x7F);
+        before = line;
+    }
+}
+
+static graphfile *read_file(const char *text, size_t len)
+{
+    gf_problems p = {0};
+    graphfile *g = graphfile_read("f", text, len, compile, NULL, &p);
+    demand((g != NULL) == (p.n == 0));
+    check_problems(&p);
+    gf_problems_clear(&p);
+    return g;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    graphfile *g = read_file((const char *)data, size);
+    if (!g) return 0;
+    graphfile *again = read_file(g->canonical, strlen(g->canonical));
+    gf_problems lines = {0};
+    bool policies_only = false;
+    demand(again && strcmp(again->canonical, g->canonical) == 0);
+    demand(graphfile_compare(g, again, &lines, &policies_only) == 0 && policies_only);
+    gf_problems_clear(&lines);
+    graphfile_free(again);
+    graphfile_free(g);
+    return 0;
+}
