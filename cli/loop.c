@@ -196,23 +196,25 @@ static void woken(source *s, uint32_t events)
     while (read(s->fd, &n, sizeof n) < 0 && errno == EINTR) {}
 }
 
-/* Takes what others have left; returns the jobs to stop, a chain by `then`: nobody but this thread takes them out of the
+/* Takes what others have left; returns the jobs to stop, a chain by `next_stop`: nobody but this thread takes them out of the
  * list, so they live until it retires them. */
 static job *take(loop *l, bool *now, bool *leave)
 {
-    job_queue stops = {NULL, NULL};
-    job *j;
+    job *stops = NULL, *j;
     pthread_mutex_lock(&l->lock);
     l->woken = false;
     *now = l->now;
     *leave = l->leave;
     for (j = l->stops ? l->live : NULL; j; j = j->next) {
-        if (j->stop_asked && !j->retired && (!j->stop_seen || l->now)) job_push(&stops, j);
+        if (j->stop_asked && !j->retired && (!j->stop_seen || l->now)) {
+            j->next_stop = stops;
+            stops = j;
+        }
     }
     l->stops = false;
     while ((j = job_pop(&l->jq.inbox))) job_push(&l->jq.waiting, j);
     pthread_mutex_unlock(&l->lock);
-    return stops.first;
+    return stops;
 }
 
 static void hand_over_retired(loop *l)
@@ -236,8 +238,7 @@ static void *loop_main(void *arg)
             if (s->fd >= 0) s->ready(s, events[i].events); /* closed by an earlier event of this turn? */
         }
         pass_deadlines(l);
-        for (job *j = take(l, &now, &leave), *then; j; j = then) {
-            then = j->then;
+        for (job *j = take(l, &now, &leave); j; j = j->next_stop) {
             j->stop_seen = true;
             j->stop(j, now);
         }
@@ -324,6 +325,7 @@ static bool set_up(loop *l, const loop_options *options)
     if (l->options.finishers == 0) l->options.finishers = 2;
     if (l->options.jq_timeout_ms == 0) l->options.jq_timeout_ms = 10000;
     if (l->options.jq_memory == 0) l->options.jq_memory = (uint64_t)512 << 20;
+    if (l->options.jq_memory < 1 << 20) l->options.jq_memory = 1 << 20;
     if (!l->options.self) l->options.self = "/proc/self/exe";
     /* Helpers are started in another directory. */
     l->self = *l->options.self == '/' ? strdup(l->options.self) : realpath(l->options.self, NULL);

@@ -49,6 +49,7 @@ void deadline_clear(loop *l, deadline *d);
 
 typedef struct job {
     struct job *prev, *next; /* loop->live */
+    struct job *next_stop;   /* the loop thread's, within a turn */
     struct job *then;        /* the next one in whatever queue it is */
     loop *owner;
     bool linked, stop_asked;
