@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/timeline.h"
+
+#include "cli/out.h"
+#include "cli/when.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS = 80, TASK_MOST = 30, TOOK = 9, GAP_LEAST = 5000000 };
+
+typedef struct attempt {
+    char *label;
+    uint64_t from, to; /* microseconds */
+    bool failed;
+    size_t number; /* as they were added */
+} attempt;
+
+/* A time in which nothing ran: `left` of it is drawn. */
+typedef struct gap {
+    uint64_t from, to, left;
+} gap;
+
+struct timeline {
+    attempt *list;
+    size_t n, cap;
+    gap *gaps;
+    size_t n_gaps;
+    uint64_t begin, length; /* length: with shortened gaps */
+    size_t label_width, bar_width;
+};
+
+timeline *timeline_new(void)
+{
+    return calloc(1, sizeof(timeline));
+}
+
+void timeline_free(timeline *t)
+{
+    for (size_t i = 0; t && i < t->n; i++) free(t->list[i].label);
+    if (t) {
+        free(t->list);
+        free(t->gaps);
+    }
+    free(t);
+}
+
+bool timeline_add(timeline *t, const char *task, uint32_t number, uint64_t began_us, uint64_t took_us, bool failed)
+{
+    if (t->n == t->cap) {
+        size_t cap = t->cap ? t->cap * 2 : 64;
+        attempt *more = realloc(t->list, cap * sizeof *more);
+        if (!more) return false;
+        t->list = more;
+        t->cap = cap;
+    }
+    char label[320];
+    if (number > 1)
+        snprintf(label, sizeof label, "%s #%" PRIu32, task, number);
+    else
+        snprintf(label, sizeof label, "%s", task);
+    char *copy = strdup(label);
+    if (copy) t->list[t->n] = (attempt){copy, began_us, began_us + took_us, failed, t->n};
+    t->n += copy != NULL;
+    return copy != NULL;
+}
+
+/* ---- the scale -------------------------------------------------------------------------------------------------- */
+
+static int by_beginning(const void *a, const void *b)
+{
+    const attempt *one = a, *two = b;
+    if (one->from != two->from) return one->from < two->from ? -1 : 1;
+    return one->number < two->number ? -1 : 1;
+}
+
+/* Attempts are sorted. Of a long gap a twentieth of the time in which something ran is drawn. */
+static bool find_gaps(timeline *t)
+{
+    uint64_t busy = 0, until = t->list[0].from;
+    t->gaps = malloc(t->n * sizeof *t->gaps);
+    if (!t->gaps) return false;
+    for (size_t i = 0; i < t->n; i++) {
+        const attempt *a = &t->list[i];
+        if (a->from > until) t->gaps[t->n_gaps++] = (gap){until, a->from, a->from - until};
+        uint64_t from = a->from > until ? a->from : until;
+        if (a->to > from) busy += a->to - from;
+        if (a->to > until) until = a->to;
+    }
+    t->begin = t->list[0].from;
+    t->length = until - t->begin;
+    for (size_t i = 0; i < t->n_gaps; i++) {
+        gap *g = &t->gaps[i];
+        if (g->left <= busy / 4 || g->left < GAP_LEAST) continue;
+        g->left = busy / 20;
+        t->length -= g->to - g->from - g->left;
+    }
+    return true;
+}
+
+static bool is_short(const gap *g)
+{
+    return g->left < g->to - g->from;
+}
+
+/* The column of a time, 0 … bar_width. */
+static size_t column_of(const timeline *t, uint64_t at)
+{
+    uint64_t cut = 0;
+    for (size_t i = 0; i < t->n_gaps && t->gaps[i].from < at; i++)
+        if (is_short(&t->gaps[i])) cut += t->gaps[i].to - t->gaps[i].from - t->gaps[i].left;
+    if (t->length == 0) return 0;
+    return (size_t)((double)(at - t->begin - cut) / (double)t->length * (double)t->bar_width + 0.5);
+}
+
+/* ---- the rows --------------------------------------------------------------------------------------------------- */
+
+static bool has_utf8(void)
+{
+    const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value) return strstr(value, "UTF-8") || strstr(value, "utf8") || strstr(value, "UTF8");
+    }
+    return false;
+}
+
+/* The end of a long key tells more than its middle: "fetch@2[17]". */
+static void put_label(const timeline *t, const char *label)
+{
+    size_t n = strlen(label), keep = t->label_width / 2;
+    char cut[TASK_MOST + 1];
+    if (n > t->label_width) {
+        snprintf(cut, sizeof cut, "%.*s~%s", (int)keep, label, label + n - (t->label_width - keep - 1));
+        label = cut;
+    }
+    out_text(label);
+    out_printf("%*s", (int)(t->label_width - strlen(label)) + 1, "");
+}
+
+static void put_row(const timeline *t, const attempt *a, const char *fill, const char *failed)
+{
+    char took[WHEN_TEXT];
+    size_t from = column_of(t, a->from), to = column_of(t, a->to);
+    if (from >= t->bar_width) from = t->bar_width - 1;
+    if (to <= from) to = from + 1; /* however short it was, it is seen */
+    put_label(t, a->label);
+    size_t gap_at = 0;
+    for (size_t c = 0; c < t->bar_width; c++) {
+        while (gap_at < t->n_gaps && (!is_short(&t->gaps[gap_at]) || column_of(t, t->gaps[gap_at].from) < c)) gap_at++;
+        bool in_gap = gap_at < t->n_gaps && column_of(t, t->gaps[gap_at].from) == c;
+        if (c >= from && c < to)
+            out_styled(a->failed ? OUT_BAD : OUT_GOOD, a->failed && c + 1 == to ? failed : fill);
+        else
+            out_styled(OUT_FAINT, in_gap ? ":" : " ");
+    }
+    when_took(took, (a->to - a->from) / 1000);
+    out_printf("%*s\n", TOOK, took);
+}
+
+bool timeline_draw(timeline *t)
+{
+    char took[WHEN_TEXT];
+    if (t->n == 0) return true;
+    qsort(t->list, t->n, sizeof *t->list, by_beginning);
+    if (!find_gaps(t)) return false;
+    for (size_t i = 0; i < t->n; i++) {
+        size_t n = strlen(t->list[i].label);
+        if (n > t->label_width) t->label_width = n;
+    }
+    if (t->label_width > TASK_MOST) t->label_width = TASK_MOST;
+    t->bar_width = COLUMNS - TOOK - t->label_width - 2;
+    bool utf8 = has_utf8();
+    for (size_t i = 0; i < t->n && !out_is_gone(); i++)
+        put_row(t, &t->list[i], utf8 ? "\u2588" : "#", utf8 ? "\u2573" : "x");
+    uint64_t idle = 0;
+    for (size_t i = 0; i < t->n_gaps; i++)
+        if (is_short(&t->gaps[i])) idle += t->gaps[i].to - t->gaps[i].from - t->gaps[i].left;
+    when_took(took, (t->length + idle) / 1000);
+    out_printf("%zu attempts in %s", t->n, took);
+    when_took(took, idle / 1000);
+    if (idle > 0) out_printf(", of which %s in which nothing ran are left out at :", took);
+    out_printf("\n");
+    return true;
+}
