@@ -105,7 +105,7 @@ static eyot_value *read_json(const char *where, const char *text, size_t len)
 {
     eyot_error e;
     eyot_value *value = eyot_json_parse_len(text, len, &e);
-    if (!value) out_error(EXIT_USAGE, "%s: this is no JSON: %s", where, e.text);
+    if (!value) out_error(EXIT_USAGE, "%s: not JSON: %s", where, e.text);
     return value;
 }
 
@@ -142,7 +142,7 @@ static eyot_value *read_setting(const args_given *given, size_t key_len)
     snprintf(where, sizeof where, "--%s %.*s", name, key_len > 100 ? 100 : (int)key_len, given->value);
     if (strcmp(name, "set") == 0) {
         eyot_value *value = eyot_json_parse(text, &e);
-        if (!value) out_error(EXIT_USAGE, "%s: this is no JSON: %s (for plain text: --set-str)", where, e.text);
+        if (!value) out_error(EXIT_USAGE, "%s: not JSON: %s (--set-str takes plain text)", where, e.text);
         return value;
     }
     char *bytes = NULL;
@@ -151,7 +151,7 @@ static eyot_value *read_setting(const args_given *given, size_t key_len)
         if (!bytes) return out_error(EXIT_USAGE, "%s: %s", where, e.text), NULL;
     }
     eyot_value *value = eyot_value_new_string_len(bytes ? bytes : text, bytes ? len : strlen(text));
-    if (!value) out_error(EXIT_USAGE, "%s: this is no UTF-8", where);
+    if (!value) out_error(EXIT_USAGE, "%s: not UTF-8", where);
     free(bytes);
     return value;
 }

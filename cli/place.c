@@ -157,10 +157,13 @@ int place_find(place *p, const char *run, run_row *out)
     return EXIT_DONE;
 }
 
-int place_find_word(place *p, const args *a, run_tail tail, run_word *word, run_row *row)
+int place_open_run(place *p, const args *a, run_tail tail, run_word *word, run_row *row)
 {
+    *p = (place){0};
     int code = run_word_read(word, a->words[0], tail);
-    return code == EXIT_DONE ? place_find(p, word->run, row) : code;
+    if (code == EXIT_DONE) code = place_open(p, a, PLACE_LOOK);
+    if (code == EXIT_DONE) code = place_find(p, word->run, row);
+    return code;
 }
 
 /* ---- new ids ---------------------------------------------------------------------------------------------------- */

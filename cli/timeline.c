@@ -140,21 +140,30 @@ static void put_label(const timeline *t, const char *label)
     out_printf("%*s", (int)(t->label_width - strlen(label)) + 1, "");
 }
 
-static void put_row(const timeline *t, const attempt *a, const char *fill, const char *failed)
+typedef enum ink { INK_NONE, INK_GAP, INK_BAR, INK_FAILED } ink;
+
+/* What stands in a column of an attempt's row. */
+static ink ink_at(const timeline *t, const attempt *a, size_t column)
 {
-    char took[WHEN_TEXT];
     size_t from = column_of(t, a->from), to = column_of(t, a->to);
     if (from >= t->bar_width) from = t->bar_width - 1;
     if (to <= from) to = from + 1; /* however short it was, it is seen */
+    if (column >= from && column < to) return a->failed && column + 1 == to ? INK_FAILED : INK_BAR;
+    for (size_t i = 0; i < t->n_gaps; i++)
+        if (is_short(&t->gaps[i]) && column_of(t, t->gaps[i].from) == column) return INK_GAP;
+    return INK_NONE;
+}
+
+static void put_row(const timeline *t, const attempt *a, bool utf8)
+{
+    static const char *const inks[2][4] = {{" ", ":", "#", "x"}, {" ", ":", "\u2588", "\u2573"}};
+    char took[WHEN_TEXT], run[COLUMNS * 4];
     put_label(t, a->label);
-    size_t gap_at = 0;
-    for (size_t c = 0; c < t->bar_width; c++) {
-        while (gap_at < t->n_gaps && (!is_short(&t->gaps[gap_at]) || column_of(t, t->gaps[gap_at].from) < c)) gap_at++;
-        bool in_gap = gap_at < t->n_gaps && column_of(t, t->gaps[gap_at].from) == c;
-        if (c >= from && c < to)
-            out_styled(a->failed ? OUT_BAD : OUT_GOOD, a->failed && c + 1 == to ? failed : fill);
-        else
-            out_styled(OUT_FAINT, in_gap ? ":" : " ");
+    for (size_t c = 0; c < t->bar_width;) {
+        ink now = ink_at(t, a, c);
+        size_t n = 0;
+        for (; c < t->bar_width && ink_at(t, a, c) == now; c++) n += (size_t)sprintf(run + n, "%s", inks[utf8][now]);
+        out_styled(now == INK_NONE ? OUT_PLAIN : now == INK_GAP ? OUT_FAINT : a->failed ? OUT_BAD : OUT_GOOD, run);
     }
     when_took(took, (a->to - a->from) / 1000);
     out_printf("%*s\n", TOOK, took);
@@ -173,8 +182,7 @@ bool timeline_draw(timeline *t)
     if (t->label_width > TASK_MOST) t->label_width = TASK_MOST;
     t->bar_width = COLUMNS - TOOK - t->label_width - 2;
     bool utf8 = has_utf8();
-    for (size_t i = 0; i < t->n && !out_is_gone(); i++)
-        put_row(t, &t->list[i], utf8 ? "\u2588" : "#", utf8 ? "\u2573" : "x");
+    for (size_t i = 0; i < t->n && !out_is_gone(); i++) put_row(t, &t->list[i], utf8);
     uint64_t idle = 0;
     for (size_t i = 0; i < t->n_gaps; i++)
         if (is_short(&t->gaps[i])) idle += t->gaps[i].to - t->gaps[i].from - t->gaps[i].left;

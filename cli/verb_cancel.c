@@ -27,8 +27,7 @@ static int cancel_main(const args *a)
     place p;
     run_word word;
     run_row row;
-    int code = place_open(&p, a, PLACE_LOOK);
-    if (code == EXIT_DONE) code = place_find_word(&p, a, RUN_ALONE, &word, &row);
+    int code = place_open_run(&p, a, RUN_ALONE, &word, &row);
     if (code == EXIT_DONE) code = cancel(&p, &row);
     place_close(&p);
     return code;

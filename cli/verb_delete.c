@@ -11,15 +11,12 @@ static const args_option options[] = {
 };
 
 /* What cannot be undone wants the whole id: a beginning that fits one run today may have been meant for another. */
-static int delete_run(place *p, const char *word)
+static int delete_run(place *p, const char *word, const run_row *row)
 {
     eyot_error e;
-    run_row row;
-    int code = place_find(p, word, &row);
-    if (code != EXIT_DONE) return code;
-    if (strcmp(row.id, word) != 0) return out_error(EXIT_USAGE, "delete takes a whole id: %s", row.id);
-    if (eyot_store_delete(p->store, row.id, &e) != EYOT_OK) return out_failed(&e);
-    out_note("%s is deleted", row.id);
+    if (strcmp(row->id, word) != 0) return out_error(EXIT_USAGE, "delete takes a whole id: %s", row->id);
+    if (eyot_store_delete(p->store, row->id, &e) != EYOT_OK) return out_failed(&e);
+    out_note("%s is deleted", row->id);
     return EXIT_DONE;
 }
 
@@ -27,9 +24,9 @@ static int delete_main(const args *a)
 {
     place p;
     run_word word;
-    int code = place_open(&p, a, PLACE_LOOK);
-    if (code == EXIT_DONE) code = run_word_read(&word, a->words[0], RUN_ALONE);
-    if (code == EXIT_DONE) code = delete_run(&p, word.run);
+    run_row row;
+    int code = place_open_run(&p, a, RUN_ALONE, &word, &row);
+    if (code == EXIT_DONE) code = delete_run(&p, word.run, &row);
     place_close(&p);
     return code;
 }

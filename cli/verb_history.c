@@ -161,8 +161,7 @@ static int history_main(const args *a)
     run_word word;
     run_row row;
     stored s = {0};
-    int code = place_open(&p, a, PLACE_LOOK);
-    if (code == EXIT_DONE) code = place_find_word(&p, a, RUN_ALONE, &word, &row);
+    int code = place_open_run(&p, a, RUN_ALONE, &word, &row);
     if (code == EXIT_DONE) code = stored_open(&s, &p, &row);
     if (code == EXIT_DONE) code = tell(a, &p, &s, &row);
     stored_clear(&s);

@@ -90,8 +90,7 @@ static int logs_main(const args *a)
     run_row row;
     stored s = {0};
     attempts all = {0};
-    int code = place_open(&p, a, PLACE_LOOK);
-    if (code == EXIT_DONE) code = place_find_word(&p, a, RUN_TASK, &word, &row);
+    int code = place_open_run(&p, a, RUN_TASK, &word, &row);
     if (code == EXIT_DONE) code = stored_open(&s, &p, &row);
     all.wanted = word.task;
     if (code == EXIT_DONE && eyot_store_read_history(p.store, s.graph, row.id, on_entry, &all, &e) != EYOT_OK)

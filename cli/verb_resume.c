@@ -42,7 +42,7 @@ static bool read_answer(answers *out, const char *text)
         out->tasks[out->n] = strndup(text, (size_t)(equals - text));
         text = equals + 1;
     }
-    if (!value) return out_error(EXIT_USAGE, "--answer: \"%s\" is no JSON: %s", text, e.text), false;
+    if (!value) return out_error(EXIT_USAGE, "--answer: \"%s\" is not JSON: %s", text, e.text), false;
     eyot_value_unref(value);
     out->list[out->n] = (eyot_answer){out->tasks[out->n], text};
     out->n++;
@@ -142,8 +142,9 @@ static int resume_main(const args *a)
     uint32_t flags = 0;
     int code = life_begin(&l, a);
     if (code == EXIT_DONE) code = read_answers(&given, a);
+    if (code == EXIT_DONE) code = run_word_read(&word, a->words[0], RUN_ALONE);
     if (code == EXIT_DONE) code = life_open(&l, PLACE_LOOK);
-    if (code == EXIT_DONE) code = place_find_word(&l.place, a, RUN_ALONE, &word, &row);
+    if (code == EXIT_DONE) code = place_find(&l.place, word.run, &row);
     if (code == EXIT_DONE) code = choose_graph(&l, &row, &flags);
     if (code == EXIT_DONE) code = life_make(&l, read_directory(&l, row.id));
     if (code == EXIT_DONE) code = resume(&l, &row, flags, &given);

@@ -141,8 +141,7 @@ static int show_main(const args *a)
     place p;
     run_word word;
     run_row row;
-    int code = place_open(&p, a, PLACE_LOOK);
-    if (code == EXIT_DONE) code = place_find_word(&p, a, RUN_STEP, &word, &row);
+    int code = place_open_run(&p, a, RUN_STEP, &word, &row);
     if (code == EXIT_DONE) code = show(a, &p, &word, &row);
     place_close(&p);
     return code;
