@@ -72,10 +72,9 @@ typedef bool (*take_fn)(reader *r, const doc_node *key, const doc_node *value, v
 
 static void read_map(reader *r, const char *what, const doc_node *map, take_fn take, void *arg)
 {
-    if (map->kind != DOC_MAP) {
-        if (is_fine(r, map)) mistake(r, map->line, map->column, "%s must be a map", what);
-        return;
-    }
+    if (!is_fine(r, map)) return;
+    if (map->kind != DOC_MAP) mistake(r, map->line, map->column, "%s must be a map", what);
+    if (map->kind != DOC_MAP) return;
     for (const doc_node *key = map->first; key && key->next; key = key->next->next) {
         if (!is_fine(r, key)) continue;
         if (!take(r, key, key->next, arg))
@@ -142,11 +141,12 @@ static bool take_top_key(reader *r, const doc_node *key, const doc_node *value, 
 
 bool config_read(config_file *f, const char *path, const char *text, size_t len, config_say_fn say, void *arg)
 {
+    static const char *const no_expressions[] = {NULL};
     arena mem = {0};
     doc d = {0};
     reader r = {f, say, arg, true};
     *f = (config_file){.path = strdup(path)};
-    doc_read(&d, &mem, text, len, NULL);
+    doc_read(&d, &mem, text, len, no_expressions);
     if (d.mistake)
         mistake(&r, d.line, d.column, "%s", d.mistake);
     else if (d.root)
