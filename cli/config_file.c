@@ -105,7 +105,8 @@ static bool take_store(reader *r, const doc_node *key, const doc_node *value, vo
         store->url = read_text(r, key, value);
     else
         read_map(r, "a store", value, take_store_key, store);
-    if (r->good && !store->url) mistake(r, value->line, value->column, "store \"%s\" has no url", key->text);
+    if (value->kind == DOC_MAP && !doc_get(value, "url"))
+        mistake(r, value->line, value->column, "store \"%s\" has no url", key->text);
     return true;
 }
 
