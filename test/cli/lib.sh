@@ -5,6 +5,7 @@
 # shellcheck shell=bash disable=SC2034
 set -u
 EYOT=${1:?usage: $0 EYOT}
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 DIR=$(mktemp -d "${TMPDIR:-/tmp}/eyot-cli.XXXXXX")
 export HOME=$DIR XDG_CONFIG_HOME=$DIR/config TERM=dumb TZ=UTC LC_ALL=C.UTF-8
 unset EYOT_STORE EYOT_STORE_PASSWORD NO_COLOR

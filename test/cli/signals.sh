@@ -20,7 +20,7 @@ start() { # ID   until its command runs
 }
 end() {
     CODE=0
-    wait "$RUN" 2>/dev/null || CODE=$? # bash would tell of a kill
+    { wait "$RUN"; } 2>/dev/null || CODE=$? # bash would tell of a kill
 }
 command_is_gone() {
     for _ in $(seq 60); do kill -0 "$(cat pid)" 2>/dev/null || return 0; sleep 0.05; done

@@ -121,6 +121,19 @@ same "$(complete_words eyot help comp)" completion
 touch graph-file.yaml
 same "$(complete_words eyot check graph-f)" graph-file.yaml
 
+it "the man page names every verb and every option, and has no mistakes"
+if command -v groff >/dev/null; then
+    groff -t -man -ww -Tutf8 -z "$ROOT/docs/man/eyot.1" >out 2>err
+    err_empty
+fi
+sed 's/\\-/-/g' "$ROOT/docs/man/eyot.1" >page
+for v in $VERBS; do
+    grep -qE "^\.BI? $v( |\$)" page || wrong "the page lacks $v"
+    for o in $("$EYOT" "$v" --help | grep -oE '^  (-., |    )--[a-z-]+' | grep -oE -e '--[a-z-]+'); do
+        grep -qF -e "$o" page || wrong "the page lacks $o of $v"
+    done
+done
+
 it "completion for another shell is refused"
 eyot completion fish
 code 2
