@@ -23,7 +23,7 @@ int life_begin(life *l, const args *a)
     loop_options options = {.self = self};
     signals_block();
     if (loop_start(&l->loop, &options, &e) != EYOT_OK) return out_error(EXIT_FAILED, "%s", e.text);
-    if (signals_listen(l->loop, &e) != EYOT_OK) return out_error(EXIT_FAILED, "%s", e.text);
+    if (signals_listen(&e) != EYOT_OK) return out_error(EXIT_FAILED, "%s", e.text);
     return EXIT_DONE;
 }
 
@@ -106,18 +106,21 @@ int life_wait(life *l)
     progress_start(l->run);
     eyot_status status = eyot_run_wait(l->run, &e);
     progress_stop();
-    return life_report(l, status, &e);
+    int code = life_report(l, status, &e);
+    out_flush(); /* a signal may end what follows */
+    return code;
 }
 
 int life_end(life *l, int code)
 {
     int caught = signals_caught();
     signals_watch(NULL);
+    /* The results of its last commands still complete their tasks, which look at everything below. */
+    if (l->loop) loop_stop(l->loop, false);
     eyot_run_free(l->run);
     eyot_engine_free(l->engine);
     flow_free(l->flow);
     place_close(&l->place);
-    if (l->loop) loop_stop(l->loop, false);
     graphfile_free(l->file);
     free(l->cwd);
     return caught && code == EXIT_CANCELLED ? EXIT_SIGNAL + caught : code;

@@ -256,10 +256,15 @@ bool out_is_gone(void)
     return out.failed != 0;
 }
 
+void out_flush(void)
+{
+    if (fflush(stdout) != 0 && !out.failed) out.failed = errno;
+}
+
 int out_end(int code)
 {
     out_status(NULL);
-    if (fflush(stdout) != 0 && !out.failed) out.failed = errno;
+    out_flush();
     if (!out.failed || out.failed == EPIPE) return code;
     int said = out_error(EXIT_FAILED, "the output could not be written: %s", strerror(out.failed));
     return code ? code : said;

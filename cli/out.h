@@ -59,7 +59,9 @@ bool out_json(eyot_value *value_take);
 bool out_json_indented(const eyot_value *value, unsigned indent);
 /* Nobody reads any more: what is still to come can be left out. */
 bool out_is_gone(void);
-/* Writes what is buffered. Returns `code`, or EXIT_FAILED if the output could not be written, which it says; a reader that
+/* Writes what is buffered. */
+void out_flush(void);
+/* At the end of the program. Returns `code`, or EXIT_FAILED if the output could not be written, which it says; a reader that
  * has left is no failure. */
 int out_end(int code);
 

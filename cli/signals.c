@@ -11,7 +11,6 @@
 static struct {
     pthread_mutex_t lock;
     sigset_t set;
-    loop *loop;
     eyot_run *run;
     int caught;
 } signals = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -26,13 +25,6 @@ void signals_block(void)
     pthread_sigmask(SIG_BLOCK, &signals.set, NULL);
 }
 
-/* Not through exit(): other threads are at work, and what they use must stay. */
-static void end_now(int signo)
-{
-    loop_stop(signals.loop, true);
-    _exit(EXIT_SIGNAL + signo);
-}
-
 static void *listen(void *arg)
 {
     (void)arg;
@@ -45,16 +37,16 @@ static void *listen(void *arg)
         eyot_run *run = signals.run;
         if (first && run) eyot_run_cancel(run);
         pthread_mutex_unlock(&signals.lock);
-        if (!first || !run) end_now(signo);
+        /* Not through exit(): other threads are at work, and what they use must stay. The reaper kills the commands. */
+        if (!first || !run) _exit(EXIT_SIGNAL + signo);
         out_note("stopping: waits for running tasks to end; once more to stop at once");
     }
 }
 
-eyot_status signals_listen(loop *l, eyot_error *e)
+eyot_status signals_listen(eyot_error *e)
 {
     pthread_t thread;
     pthread_attr_t attributes;
-    signals.loop = l;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     int failed = pthread_create(&thread, &attributes, listen, NULL);

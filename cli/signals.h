@@ -5,12 +5,10 @@
 
 #include <eyot/eyot.h>
 
-#include "cli/loop.h"
-
 /* Before any thread exists: from now on they wait until somebody listens. Signals that are ignored stay so. */
 void signals_block(void);
 /* Begins to listen, on a thread of its own. A signal that came before there is a run ends the program at once. */
-eyot_status signals_listen(loop *l, eyot_error *e);
+eyot_status signals_listen(eyot_error *e);
 /* The run to be cancelled; NULL: none any more, and it is not touched after this. */
 void signals_watch(eyot_run *run);
 /* The signal that has cancelled the run; 0: none. */

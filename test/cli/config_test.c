@@ -43,6 +43,7 @@ TEST(config__may_be_empty)
 {
     config_file f;
     CHECK(read_config(&f, ""));
+    config_file_clear(&f);
     CHECK(read_config(&f, "# nothing\n"));
     config_file_clear(&f);
 }
