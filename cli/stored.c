@@ -73,7 +73,8 @@ static bool add_reducers(eyot_graph *g, const char *text)
         size_t name_len = strcspn(name, " \n"), i = 0;
         while (i < 10 && (strlen(names[i]) != name_len || strncmp(names[i], name, name_len) != 0)) i++;
         if (i == 10) return false;
-        eyot_graph_reduce_with(g, key, (eyot_reducer)i, strtoull(name + name_len, NULL, 10));
+        uint64_t limit = name[name_len] == ' ' ? strtoull(name + name_len, NULL, 10) : 0;
+        eyot_graph_reduce_with(g, key, (eyot_reducer)i, limit);
         text = strchr(name, '\n');
         if (text) text++;
     }

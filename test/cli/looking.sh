@@ -291,6 +291,24 @@ out_has 'class    '
 eyot doctor --json
 json 'v["schema"], v["backend"], v["writable"]' '[1, "sqlite", true]'
 
+it "runs of programs can be looked at, and not gone on with"
+if [ -x "$(dirname "$EYOT")/example_digest" ]; then
+    "$(dirname "$EYOT")/example_digest" program.db demo >/dev/null 2>&1
+    eyot show demo --store program.db --json
+    code 0
+    json 'v["graph"], v["status"]' '["digest", "done"]'
+    eyot history demo --store program.db
+    code 0
+    out_has 'count[0]'
+    eyot graph demo --store program.db --format json
+    json 'v["eyot_graph"]' 1
+    eyot resume demo --store program.db
+    code 6
+    err_has 'run demo belongs to a program'
+else
+    skip "the examples are not built"
+fi
+
 it "a store that is none is told"
 echo 'this is no database, however one looks at it' >no.db
 eyot list --store no.db

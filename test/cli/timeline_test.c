@@ -54,7 +54,7 @@ TEST(timeline__draws_when_what_ran)
     CHECK(timeline_add(t, "b", 1, 1500 * MS, 500 * MS, false) && timeline_add(t, "a", 1, 1000 * MS, 500 * MS, false));
     draw(t);
     CHECK_STR(row("a "), "a ##################################                                      0.5 s");
-    CHECK_STR(row("b "), "b                                   ##################################   0.5 s");
+    CHECK_STR(row("b "), "b                                   ##################################    0.5 s");
     CHECK(strstr(drawn, "a ") < strstr(drawn, "b "));
     CHECK_HAS(drawn, "2 attempts in 1.0 s\n");
 }
