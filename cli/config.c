@@ -152,19 +152,37 @@ static const config_store *find_store(const config *c, const char *name)
     return NULL;
 }
 
-/* The URL without a password in it, for messages. */
-static char *hide_password(const char *url)
+/* Of scheme://user:password@host. */
+static void hide_user_password(char *url)
 {
-    char *shown = strdup(url), *slashes = shown ? strstr(shown, "://") : NULL;
-    if (!slashes) return shown;
-    char *user = slashes + 3, *at = memchr(user, '@', strcspn(user, "/?#"));
+    char *slashes = strstr(url, "://"), *user = slashes ? slashes + 3 : NULL;
+    char *at = user ? memchr(user, '@', strcspn(user, "/?#")) : NULL;
     char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
-    if (colon && at - colon >= 4) {
-        memcpy(colon + 1, "***", 3);
-        memmove(colon + 4, at, strlen(at) + 1);
-    } else if (colon) {
-        memmove(colon, at, strlen(at) + 1);
+    if (colon) memmove(colon, at, strlen(at) + 1);
+}
+
+/* Of ?name=value&password=secret. */
+static void hide_parameters(char *url)
+{
+    static const char *const secrets[] = {"password=", "token=", "secret="};
+    for (char *p = strchr(url, '?'); p; p = strchr(p, '&')) {
+        p++;
+        for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+            size_t n = strlen(secrets[i]);
+            if (strncmp(p, secrets[i], n) != 0) continue;
+            const char *next = p + n + strcspn(p + n, "&");
+            memmove(p + n, next, strlen(next) + 1);
+        }
     }
+}
+
+/* The URL without the secrets in it, for messages. NULL: no memory. */
+static char *hide_secrets(const char *url)
+{
+    char *shown = strdup(url);
+    if (!shown) return NULL;
+    hide_user_password(shown);
+    hide_parameters(shown);
     return shown;
 }
 
@@ -178,7 +196,7 @@ static int choose(config *c, const char *word, bool may_be_name)
     if (code == EXIT_DONE) {
         const char *url = store ? store->url : word;
         c->url = config_with_password(url, password ? password : env_password);
-        c->shown = hide_password(url);
+        c->shown = hide_secrets(url);
         if (!c->url || !c->shown) code = out_error(EXIT_FAILED, "out of memory");
     }
     if (password) explicit_bzero(password, strlen(password));
