@@ -14,6 +14,13 @@ static const args_option options[] = {
     {.name = NULL},
 };
 
+/* Why it has failed; NULL: it has not. What suspends or cancels a run is no error. */
+static const char *error_of(const eyot_checkpoint *c)
+{
+    eyot_run_status status = eyot_checkpoint_status(c);
+    return status == EYOT_RUN_FAILED || status == EYOT_RUN_DEAD ? eyot_checkpoint_error(c) : NULL;
+}
+
 /* ---- JSON ------------------------------------------------------------------------------------------------------- */
 
 static eyot_value *branch_value(const stored *s, const eyot_checkpoint *c, size_t i)
@@ -41,13 +48,13 @@ static bool print_json(const stored *s, const run_row *row, const eyot_checkpoin
     eyot_value *branches = eyot_value_new_array(), *v = eyot_value_new_map();
     for (size_t i = 0; i < eyot_checkpoint_branch_count(c); i++)
         branches = eyot_value_append(branches, branch_value(s, c, i));
-    const char *error = eyot_checkpoint_error(c);
+    const char *error = error_of(c);
     v = eyot_value_set(v, "schema", eyot_value_new_int(1));
     v = eyot_value_set(v, "run", eyot_value_new_string(row->id));
     v = eyot_value_set(v, "graph", eyot_value_new_string(row->graph));
     v = eyot_value_set(v, "step", eyot_value_new_uint(eyot_checkpoint_step(c)));
     v = eyot_value_set(v, "status", eyot_value_new_string(eyot_run_status_name(eyot_checkpoint_status(c))));
-    v = eyot_value_set(v, "error", *error ? eyot_value_new_string(error) : eyot_value_new_null());
+    v = eyot_value_set(v, "error", error ? eyot_value_new_string(error) : eyot_value_new_null());
     v = eyot_value_set(v, "state", stored_value(s->graph, eyot_checkpoint_state(c)));
     v = eyot_value_set(v, "conflicts", eyot_value_new_array());
     return out_json(eyot_value_set(v, "branches", branches));
@@ -105,7 +112,7 @@ static bool print_text(const stored *s, const run_row *row, const eyot_checkpoin
     field("status", now ? run_row_status(row) : eyot_run_status_name(eyot_checkpoint_status(c)));
     time_field("began", row->created_ms, row->now_ms);
     time_field("changed", row->updated_ms, row->now_ms);
-    if (*eyot_checkpoint_error(c)) field("error", eyot_checkpoint_error(c));
+    if (error_of(c)) field("error", error_of(c));
     if (n > 0) out_printf("branches\n");
     for (size_t i = 0; i < n; i++) print_branch(c, i);
     out_printf("state\n");
