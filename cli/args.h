@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Arguments: a verb, its words and options, in any order. Options are `--name value`, `--name=value`, `-x value`, `-xvalue`;
- * letters without a value may be joined (`-qv`); after `--` everything is a word. */
+/* Arguments: a verb, its words and options, in any order. Options are `--name value`, `--name=value`, `-x value`,
+ * `-xvalue`; letters without a value may be joined (`-qv`); after `--` everything is a word. */
 #ifndef EYOT_CLI_ARGS_H
 #define EYOT_CLI_ARGS_H
 

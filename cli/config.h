@@ -35,18 +35,19 @@ typedef struct config {
  * command of a graph gets to see it. */
 void config_begin(void);
 
-/* Reads what there is; `store` is the value of --store or NULL. Returns EXIT_DONE, or another code when something has been
- * said on stderr. config_clear in any case. */
+/* Reads what there is; `store` is the value of --store or NULL. Returns EXIT_DONE, or another code when something
+ * has been said on stderr. config_clear in any case. */
 int config_load(config *c, const char *store);
 void config_clear(config *c);
 
-/* Reads a configuration file's text. `say` is called for each of its mistakes, with "path:line:column: ..."; false then. */
+/* Reads a configuration file's text. `say` is called for each of its mistakes, with "path:line:column: ..."; false
+ * then. */
 typedef void (*config_say_fn)(void *arg, const char *line);
 bool config_read(config_file *f, const char *path, const char *text, size_t len, config_say_fn say, void *arg);
 void config_file_clear(config_file *f);
 
-/* The URL with the password put behind its user: scheme://user:password@host. NULL: no memory. A URL that has no user, or
- * a password already, is only copied. */
+/* The URL with the password put behind its user: scheme://user:password@host. NULL: no memory. A URL that has no
+ * user, or a password already, is only copied. */
 char *config_with_password(const char *url, const char *password);
 
 #endif

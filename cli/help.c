@@ -38,7 +38,8 @@ static void help_options(const args_option *o)
 
 void help_verb(const verb *v)
 {
-    out_printf("usage: eyot %s%s%s [OPTION]...\n\n%s\n\noptions:\n", v->name, *v->words ? " " : "", v->words, v->summary);
+    out_printf("usage: eyot %s%s%s [OPTION]...\n\n%s\n\noptions:\n", v->name, *v->words ? " " : "", v->words,
+               v->summary);
     help_options(v->options);
     if (v->uses_store) help_options(args_store);
     help_options(args_common);

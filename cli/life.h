@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One life of a run in this process: from `run` or `resume` until it ends, and what is said of its end. Each step returns
- * EXIT_DONE, or what to exit with when something has been said; life_end undoes them all. */
+/* One life of a run in this process: from `run` or `resume` until it ends, and what is said of its end. Each step
+ * returns EXIT_DONE, or what to exit with when something has been said; life_end undoes them all. */
 #ifndef EYOT_CLI_LIFE_H
 #define EYOT_CLI_LIFE_H
 

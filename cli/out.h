@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a person or a program gets to see. Data goes to stdout, everything else to stderr; text of others never reaches
- * either with control bytes, escape sequences, invalid UTF-8 or marks that turn the direction of writing: these are shown
- * as \x1b or \u202e, on a terminal or not.
- * Everything about stderr may be called from any thread; everything about stdout belongs to the main one. */
+/* What a person or a program gets to see. Data goes to stdout, everything else to stderr; text of others never
+ * reaches either with control bytes, escape sequences, invalid UTF-8 or marks that turn the direction of writing:
+ * these are shown as \x1b or \u202e, on a terminal or not. Everything about stderr may be called from any thread;
+ * everything about stdout belongs to the main one. */
 #ifndef EYOT_CLI_OUT_H
 #define EYOT_CLI_OUT_H
 
@@ -61,8 +61,8 @@ bool out_json_indented(const eyot_value *value, unsigned indent);
 bool out_is_gone(void);
 /* Writes what is buffered. */
 void out_flush(void);
-/* At the end of the program. Returns `code`, or EXIT_FAILED if the output could not be written, which it says; a reader that
- * has left is no failure. */
+/* At the end of the program. Returns `code`, or EXIT_FAILED if the output could not be written, which it says; a
+ * reader that has left is no failure. */
 int out_end(int code);
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */

@@ -43,14 +43,15 @@ typedef enum run_tail { RUN_ALONE, RUN_STEP, RUN_TASK } run_tail;
 
 /* Takes the word apart; EXIT_USAGE when it is none and that has been said. */
 int run_word_read(run_word *out, const char *word, run_tail tail);
-/* The run that an id, the beginning of one, or `latest` means. Returns EXIT_DONE, or another code when something has been
- * said. */
+/* The run that an id, the beginning of one, or `latest` means. Returns EXIT_DONE, or another code when something has
+ * been said. */
 int place_find(place *p, const char *run, run_row *out);
 /* For verbs that look at one run, word 0 of their arguments: all of it, in PLACE_LOOK mode. place_close in any case. */
 int place_open_run(place *p, const args *a, run_tail tail, run_word *word, run_row *row);
 
 bool run_id_is_good(const char *id);
-/* A new id: the graph's name, a dash and eight characters. False: the system gives no random bytes, which has been said. */
+/* A new id: the graph's name, a dash and eight characters. False: the system gives no random bytes, which has been
+ * said. */
 bool run_id_new(char id[129], const char *graph);
 
 #endif

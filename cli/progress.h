@@ -9,8 +9,8 @@
 /* For flow_options.observe. */
 void progress_observe(void *arg, const flow_event *ev);
 
-/* Begins to draw the line, if stderr is a terminal and nobody asked for quiet; without a thread to spare it does without. The run
- * is borrowed until progress_stop, which erases the line. One run at a time. */
+/* Begins to draw the line, if stderr is a terminal and nobody asked for quiet; without a thread to spare it does
+ * without. The run is borrowed until progress_stop, which erases the line. One run at a time. */
 void progress_start(const eyot_run *run);
 void progress_stop(void);
 

@@ -21,8 +21,8 @@ int stored_read(stored *out, place *p, const run_row *row);
 int stored_open(stored *out, place *p, const run_row *row);
 void stored_clear(stored *s);
 
-/* A state or an update of the graph as a value, owned by the caller; of a type that has no JSON form, as text. NULL: no memory, or
- * none was given. */
+/* A state or an update of the graph as a value, owned by the caller; of a type that has no JSON form, as text. NULL:
+ * no memory, or none was given. */
 eyot_value *stored_value(const eyot_graph *g, const void *state);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A verb of the command line: `eyot run …`. Its help, the completion and the checks of its arguments all come from this. */
+/* A verb of the command line: `eyot run …`. Its help, the completion and the checks of its arguments all come from
+ * this. */
 #ifndef EYOT_CLI_VERB_H
 #define EYOT_CLI_VERB_H
 

@@ -42,7 +42,8 @@ static eyot_value *branch_value(const stored *s, const eyot_checkpoint *c, size_
     return eyot_value_set(v, "state", stored_value(s->graph, eyot_checkpoint_branch_state(c, i)));
 }
 
-/* A run whose branches conflict has no joined state at all, so that the list of conflicts is empty wherever there is one. */
+/* A run whose branches conflict has no joined state at all, so that the list of conflicts is empty wherever there is
+ * one. */
 static bool print_json(const stored *s, const run_row *row, const eyot_checkpoint *c)
 {
     eyot_value *branches = eyot_value_new_array(), *v = eyot_value_new_map();
