@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <eyot/store.h>
+
 void eyot__buf_clear(eyot_buf *buf)
 {
     free(buf->data);

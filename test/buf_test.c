@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <eyot/store.h>
+
 #include "test/eyot_test.h"
 
 #include "core/buf.h"
@@ -215,4 +217,27 @@ TEST(read_failure__sticks_and_yields_zeros)
     CHECK_INT(eyot__read_u8(&r), 0);
     CHECK_INT(eyot__read_varint(&r), 0);
     CHECK(r.p == input);
+}
+
+TEST(buf_data__is_text_whatever_the_limit)
+{
+    eyot_buf *own = eyot_buf_new(), limited = {.max = 4};
+    size_t len = 9;
+    CHECK(own);
+    CHECK_STR(eyot_buf_data(own, &len), "");
+    CHECK_INT(len, 0);
+    for (int i = 0; i < 300; i++) CHECK_OK(eyot_buf_add(own, "x", 1));
+    CHECK_INT(strlen(eyot_buf_data(own, &len)), 300);
+    CHECK_INT(len, 300);
+    eyot_buf_reset(own);
+    CHECK_OK(eyot_buf_add(own, "new", 3));
+    CHECK_STR(eyot_buf_data(own, NULL), "new");
+    eyot_buf_free(own);
+    eyot_buf_free(NULL);
+    CHECK_OK(eyot_buf_add(&limited, "four", 4));
+    CHECK_STR(eyot_buf_data(&limited, &len), "four");
+    CHECK_STATUS(eyot_buf_add(&limited, "5", 1), EYOT_ELIMIT);
+    CHECK_STR(eyot_buf_data(&limited, &len), "");
+    CHECK_INT(len, 0);
+    eyot__buf_clear(&limited);
 }
