@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # For tests of the program `eyot`:  . lib.sh; it "does this"; eyot list; code 0; out_is ""; …; finish
-# A test is a sentence and what follows it, in one directory of all tests of the file. The first thing that is not as it should be
-# fails it and is printed. The last line is the one that all test programs end with.
+# A test is a sentence and what follows it; all tests of a file share one directory. The first thing that is not as it
+# should be fails the test and is printed. The last line is the one that all test programs end with.
+# EYOT_TEST_ONLY=part of a sentence: what other tests find wrong is not counted.
 # shellcheck shell=bash disable=SC2034
 set -u
 EYOT=${1:?usage: $0 EYOT}
