@@ -16,18 +16,21 @@ typedef struct jq_result {
     const char *error;
 } jq_result;
 
-/* On a finisher thread; may block. `failure` not NULL: none of them was evaluated (timed out, helper died, stopped, the input holds an
- * integer beyond 2^53 …), `status` says of which kind: ETIMEDOUT, ECANCELED, EFAILED; results is NULL then. */
+/* On a finisher thread; may block, but not for another call. `failure` not NULL: one line that says why there are no
+ * results (timed out, helper died, stopped, the input holds an integer beyond 2^53 …); `status` is of which kind:
+ * ETIMEDOUT, ECANCELED, EFAILED, ENOMEM; results is NULL then. */
 typedef void (*jq_done_fn)(void *arg, const jq_result *results, size_t n, eyot_status status, const char *failure);
 
 /* Evaluates n programs, in order, all on the same input. Programs are texts that live as long as the loop (the helpers know
- * them by address). `input` is borrowed for the call. timeout_ms 0: the loop's. ENOMEM: `done` will not be called. */
-eyot_status jq_start(jq_call **out, loop *l, const char *const *programs, size_t n, const eyot_value *input,
-                     uint64_t timeout_ms, jq_done_fn done, void *arg);
+ * them by address). `input` is borrowed for the call. timeout_ms 0: the loop's. ENOMEM, ECANCELED (loop_stop has begun):
+ * `done` will not be called. Not called jq_start: libjq has one. */
+eyot_status jq_call_start(jq_call **out, loop *l, const char *const *programs, size_t n, const eyot_value *input,
+                          uint64_t timeout_ms, jq_done_fn done, void *arg);
 /* Its result is no longer wanted: ECANCELED. Any thread, never blocks; not after its `done` has begun to run. */
-void jq_stop(jq_call *c);
+void jq_call_stop(jq_call *c);
 
-/* Compiles programs in a helper and waits for it: errors[i] is NULL or one line, freed by the caller. For `check`. */
+/* Compiles programs in helpers and waits for them, so not on a finisher: errors[i] is NULL or one line, freed by the caller.
+ * The programs are not remembered. On ENOMEM, ECANCELED all errors are NULL. */
 eyot_status jq_check(loop *l, const char *const *programs, size_t n, char **errors);
 
 /* The helper's side: `eyot` called with this argument serves on descriptor 3 until it is closed. */

@@ -22,6 +22,15 @@ foreach(source ${cli_test_sources})
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
 endforeach()
 
+# The program itself, as people use it: test/cli/x.sh EYOT. cli/lib.sh is what they share.
+if(TARGET eyot_program AND Python3_FOUND)
+    foreach(name usage config looking signals)
+        add_test(NAME cli_${name}
+            COMMAND ${PROJECT_SOURCE_DIR}/test/cli/${name}.sh $<TARGET_FILE:eyot_program>)
+        set_tests_properties(cli_${name} PROPERTIES LABELS unit TIMEOUT 300)
+    endforeach()
+endif()
+
 foreach(source ${cli_fuzz_sources})
     eyot_fuzz_test(eyot_cli_program ${source})
 endforeach()

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/buf.h"
 
+#include <eyot/store.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -528,7 +528,7 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
             (void)eyot__run_append(r, EYOT_ENTRY_ATTEMPT, entry->data, key_len, entry->data + key_len,
                                    entry->len - key_len);
         r->n_failed++;
-        eyot__memo *memo = policy ? eyot__memo_of(&t->a) : t->a.memo;
+        eyot__memo *memo = policy || r->stored ? eyot__memo_of(&t->a) : t->a.memo;
         if (memo) memo->failed = t->attempt;
     }
     if (t->aside) eyot__timer_clear(t);

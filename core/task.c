@@ -216,6 +216,11 @@ const char *eyot_task_key(eyot_task *task)
     return task->key = (char *)key.data;
 }
 
+bool eyot_task_routed(const eyot_task *task)
+{
+    return task->ended || task->named || task->n_sends > 0;
+}
+
 const char *eyot_task_node(const eyot_task *task)
 {
     return task->run->graph->nodes[task->a.who.node].id;

@@ -398,6 +398,9 @@ EYOT_API eyot_status eyot_task_end(eyot_task *task);
  * ENOMEM; EINVAL: no item. */
 EYOT_API eyot_status eyot_task_send(eyot_task *task, const char *to, void *item_take);
 
+/* True when this attempt has named an edge, sent an item or ended its branch. */
+EYOT_API bool eyot_task_routed(const eyot_task *task);
+
 /* Sets the text of the task's error and returns EYOT_EFAILED for the node to return, or ENOMEM. */
 EYOT_API eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...) EYOT_PRINTF(2, 3);
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Texts made of the table of verbs: help, and the completion for bash. */
+#include "cli/verb.h"
+
+#include "cli/out.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void help_all(void)
+{
+    out_printf("eyot runs workflows written as graph files, and keeps every finished step.\n\n"
+               "usage: eyot VERB [ARGUMENT] [OPTION]...\n\n");
+    for (size_t i = 0; i < n_verbs; i++) {
+        char head[48];
+        snprintf(head, sizeof head, "%s %s", verbs[i]->name, verbs[i]->words);
+        out_printf("  %-22s %s\n", head, verbs[i]->summary);
+    }
+    out_printf(
+        "\nRUN is an id, the beginning of one that fits no other, or `latest`. Runs are kept in eyot.db, or where\n"
+        "--store, EYOT_STORE, ./eyot.yaml or ~/.config/eyot/config.yaml say.\n"
+        "`eyot VERB --help` tells more, `man eyot` everything.\n");
+}
+
+static void help_options(const args_option *o)
+{
+    for (; o && o->name; o++) {
+        char head[64], letter[8] = "    ";
+        const char *value = o->choices ? o->choices : o->value;
+        if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        snprintf(head, sizeof head, "%s--%s%s%s", letter, o->name, value ? " " : "", value ? value : "");
+        if (strlen(head) > 28)
+            out_printf("  %s\n  %28s %s\n", head, "", o->help);
+        else
+            out_printf("  %-28s %s\n", head, o->help);
+    }
+}
+
+void help_verb(const verb *v)
+{
+    out_printf("usage: eyot %s%s%s [OPTION]...\n\n%s\n\noptions:\n", v->name, *v->words ? " " : "", v->words,
+               v->summary);
+    help_options(v->options);
+    if (v->uses_store) help_options(args_store);
+    help_options(args_common);
+    if (v->about) out_printf("\n%s\n", v->about);
+}
+
+/* ---- bash ------------------------------------------------------------------------------------------------------- */
+
+static void complete_names(const verb *v)
+{
+    const args_option *const tables[] = {v->options, v->uses_store ? args_store : NULL, args_common};
+    for (size_t t = 0; t < 3; t++)
+        for (const args_option *o = tables[t]; o && o->name; o++) {
+            if (o->letter) out_printf(" -%c", o->letter);
+            out_printf(" --%s", o->name);
+        }
+}
+
+/* A case for every option of the table that has a value. */
+static void complete_values(const char *verb_name, const args_option *o)
+{
+    for (; o && o->name; o++) {
+        if (!o->value && !o->choices) continue;
+        out_printf("    %s:--%s", verb_name, o->name);
+        if (o->letter) out_printf(" | %s:-%c", verb_name, o->letter);
+        if (o->choices) {
+            out_printf(") words='");
+            for (const char *c = o->choices; *c; c++) out_printf("%c", *c == '|' ? ' ' : *c);
+            out_printf("' ;;\n");
+        } else {
+            bool file = strstr(o->value, "FILE") || strstr(o->value, "PATH") || strcmp(o->value, "URL") == 0;
+            out_printf(") %s ;;\n", file ? "files=1" : "return");
+        }
+    }
+}
+
+static void complete_verb(const verb *v)
+{
+    out_printf("    %s) options='", v->name);
+    complete_names(v);
+    out_printf("'");
+    if (strstr(v->words, "RUN")) out_printf("; runs=1");
+    if (strstr(v->words, "FILE")) out_printf("; files=1");
+    if (strcmp(v->words, "[VERB]") == 0) out_printf("; words=$verbs");
+    if (strcmp(v->words, "bash") == 0) out_printf("; words=bash");
+    out_printf(" ;;\n");
+}
+
+void help_completion(void)
+{
+    out_printf("# bash completion for eyot; use it with:  source <(eyot completion bash)\n"
+               "_eyot() {\n"
+               "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb='' i\n"
+               "  local options='' words='' files='' runs='' verbs='");
+    for (size_t i = 0; i < n_verbs; i++) out_printf("%s%s", i > 0 ? " " : "", verbs[i]->name);
+    out_printf("'\n"
+               "  COMPREPLY=()\n"
+               "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+               "    case ${COMP_WORDS[i]} in\n"
+               "      --store | --color) ((i++)) ;;\n"
+               "      -*) ;;\n"
+               "      *) verb=${COMP_WORDS[i]}; break ;;\n"
+               "    esac\n"
+               "  done\n"
+               "  case $verb:$prev in\n");
+    for (size_t i = 0; i < n_verbs; i++) complete_values(verbs[i]->name, verbs[i]->options);
+    complete_values("*", args_store);
+    complete_values("*", args_common);
+    out_printf("    *) case $verb in\n"
+               "    '') words=$verbs; options='--store --color --help --version' ;;\n");
+    for (size_t i = 0; i < n_verbs; i++) complete_verb(verbs[i]);
+    out_printf("    *) return ;;\n"
+               "    esac ;;\n"
+               "  esac\n"
+               "  if [[ $cur == -* ]]; then words=$options files='' runs=''; fi\n"
+               "  [[ $runs ]] && words+=\" latest $(eyot list --color never --limit 50 --jsonl 2>/dev/null |\n"
+               "    sed -n 's/.*\"run\":\"\\([^\"]*\\)\".*/\\1/p')\"\n"
+               "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+               "  [[ $files ]] && COMPREPLY+=($(compgen -f -- \"$cur\"))\n"
+               "  return 0\n"
+               "}\n"
+               "complete -o filenames -F _eyot eyot\n");
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include "cli/life.h"
+
+#include "cli/out.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int life_begin(life *l, const args *a)
+{
+    eyot_error e;
+    static char self[PATH_MAX];
+    *l = (life){.a = a};
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n < 0) return out_error(EXIT_FAILED, "/proc/self/exe cannot be read: %s", strerror(errno));
+    loop_options options = {.self = self};
+    signals_block();
+    if (loop_start(&l->loop, &options, &e) != EYOT_OK) return out_error(EXIT_FAILED, "%s", e.text);
+    if (signals_listen(&e) != EYOT_OK) return out_error(EXIT_FAILED, "%s", e.text);
+    return EXIT_DONE;
+}
+
+int life_open(life *l, place_mode mode)
+{
+    int code = place_open(&l->place, l->a, mode);
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    l->jobs = (uint32_t)args_number(l->a, "jobs", l->place.conf.jobs);
+    if (l->jobs == 0) l->jobs = processors > 0 ? (uint32_t)processors : 1;
+    return code;
+}
+
+/* Commands and expressions hold no thread; functions of modules do. */
+static uint32_t threads_for(const life *l)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    bool calls = false;
+    for (size_t i = 0; i < l->file->n_nodes; i++) calls = calls || l->file->nodes[i].kind == GF_CALL;
+    if (!calls) return 2;
+    return 2 + (processors > 0 && (long)l->jobs > processors ? (uint32_t)processors : l->jobs);
+}
+
+int life_make_flow(life *l)
+{
+    eyot_error e;
+    size_t at = 0, n = 0;
+    const char **modules = malloc((l->a->n_given + 1) * sizeof *modules);
+    if (!modules) return out_error(EXIT_FAILED, "out of memory");
+    for (const char *path; (path = args_each(l->a, "nodes", &at));) modules[n++] = path;
+    flow_options how = {.loop = l->loop,
+                        .modules = modules,
+                        .n_modules = n,
+                        .observe = args_has(l->a, "verbose") ? progress_observe : NULL,
+                        .store = l->place.store,
+                        .cwd = l->cwd};
+    eyot_status s = flow_make(&l->flow, l->file, &how, &e);
+    free(modules);
+    return s == EYOT_OK ? EXIT_DONE : out_error(s == EYOT_ENOMEM ? EXIT_FAILED : EXIT_USAGE, "%s", e.text);
+}
+
+int life_make(life *l, char *cwd_take)
+{
+    eyot_error e;
+    l->cwd = cwd_take ? cwd_take : realpath(".", NULL);
+    if (!l->cwd) return out_error(EXIT_FAILED, "this directory has no path: %s", strerror(errno));
+    int code = life_make_flow(l);
+    if (code != EXIT_DONE) return code;
+    eyot_engine_options options = EYOT_ENGINE_OPTIONS_INIT;
+    options.store = l->place.store;
+    options.threads = threads_for(l);
+    if (eyot_engine_new(&l->engine, &options, &e) != EYOT_OK) return out_failed(&e);
+    return EXIT_DONE;
+}
+
+static uint32_t choice(const args *a, const char *name, const char *const *choices, uint32_t n)
+{
+    const char *text = args_text(a, name, choices[0]);
+    uint32_t i = 0;
+    while (i + 1 < n && strcmp(choices[i], text) != 0) i++;
+    return i;
+}
+
+eyot_run_options life_options(const life *l)
+{
+    static const char *const strategies[] = {"adaptive", "sequential", "parallel"};
+    static const char *const durabilities[] = {"sync", "async", "exit"};
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    o.max_parallel = l->jobs;
+    o.max_steps = l->file->max_steps;
+    o.strategy = (eyot_strategy)choice(l->a, "strategy", strategies, 3);
+    o.durability = (eyot_durability)choice(l->a, "durability", durabilities, 3);
+    if (args_has(l->a, "no-wait")) o.flags |= EYOT_RUN_NO_WAIT;
+    return o;
+}
+
+int life_wait(life *l)
+{
+    eyot_error e = {0};
+    signals_watch(l->run);
+    progress_start(l->run);
+    eyot_status status = eyot_run_wait(l->run, &e);
+    progress_stop();
+    int code = life_report(l, status, &e);
+    out_flush(); /* a signal may end what follows */
+    return code;
+}
+
+int life_end(life *l, int code)
+{
+    int caught = signals_caught();
+    signals_watch(NULL);
+    /* The results of its last commands still complete their tasks, which look at everything below. */
+    if (l->loop) loop_stop(l->loop, false);
+    eyot_run_free(l->run);
+    eyot_engine_free(l->engine);
+    flow_free(l->flow);
+    place_close(&l->place);
+    graphfile_free(l->file);
+    free(l->cwd);
+    return caught && code == EXIT_CANCELLED ? EXIT_SIGNAL + caught : code;
+}
+
+/* ---- hints ------------------------------------------------------------------------------------------------------ */
+
+/* A word as the shell takes it; cut when it is absurdly long. */
+static void quote(char *to, size_t room, const char *word)
+{
+    if (word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")] == '\0') {
+        snprintf(to, room, "%s", word);
+        return;
+    }
+    size_t at = 0;
+    to[at++] = '\'';
+    for (; *word && at + 6 < room; word++) {
+        if (*word == '\'')
+            at += (size_t)snprintf(to + at, room - at, "'\\''");
+        else
+            to[at++] = *word;
+    }
+    to[at++] = '\'';
+    to[at] = '\0';
+}
+
+const char *life_resume_hint(const life *l, const char *id)
+{
+    static char text[1400];
+    char store[1024] = "";
+    const char *option = args_text(l->a, "store", NULL);
+    /* What was given may hold a password; what is shown does not. */
+    if (option) quote(store, sizeof store, option[0] == '@' ? option : l->place.conf.shown);
+    snprintf(text, sizeof text, "eyot resume %s%s%s", id, option ? " --store " : "", store);
+    return text;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* One life of a run in this process: from `run` or `resume` until it ends, and what is said of its end. Each step
+ * returns EXIT_DONE, or what to exit with when something has been said; life_end undoes them all. */
+#ifndef EYOT_CLI_LIFE_H
+#define EYOT_CLI_LIFE_H
+
+#include "cli/flow.h"
+#include "cli/place.h"
+
+typedef struct life {
+    const args *a;
+    place place;
+    loop *loop;
+    graphfile *file; /* set between life_begin and life_make */
+    flow *flow;
+    eyot_engine *engine;
+    eyot_run *run; /* set between life_make and life_wait */
+    char *cwd;     /* where commands run */
+    uint32_t jobs;
+} life;
+
+/* The options that life_* look at; those of a verb stand before them. */
+#define LIFE_OPTIONS                                                                                              \
+    {.name = "jobs",                                                                                              \
+     .letter = 'j',                                                                                               \
+     .value = "N",                                                                                                \
+     .most = 65535,                                                                                               \
+     .help = "tasks at once; 0 (and without it): as many as processors"},                                         \
+        {.name = "strategy",                                                                                      \
+         .value = "WHICH",                                                                                        \
+         .choices = "adaptive|sequential|parallel",                                                               \
+         .help = "how tasks are spread"},                                                                         \
+        {.name = "durability",                                                                                    \
+         .value = "WHEN",                                                                                         \
+         .choices = "sync|async|exit",                                                                            \
+         .help = "when steps are on disk: before the next, soon, at the end"},                                    \
+        {.name = "nodes", .value = "PATH", .repeats = true, .help = "a shared object with functions for `call`"}, \
+        {.name = "no-wait", .help = "exit with 7 when only a time is left to wait for"},                          \
+    {                                                                                                             \
+        .name = "json", .help = "the result as one JSON object"                                                   \
+    }
+
+/* Signals, and the loop of children: before anything else. */
+int life_begin(life *l, const args *a);
+/* The store. */
+int life_open(life *l, place_mode mode);
+/* The flow of l->file. */
+int life_make_flow(life *l);
+/* Flow and engine, for l->file. `cwd` (may be NULL: this directory) is consumed. */
+int life_make(life *l, char *cwd_take);
+/* Options of the run as the command line has them. */
+eyot_run_options life_options(const life *l);
+/* Waits for the end of l->run, and tells it. */
+int life_wait(life *l);
+/* Returns `code`, or what a signal makes of it. */
+int life_end(life *l, int code);
+
+/* "eyot resume ID", with the store if it was named; borrowed until the next call. */
+const char *life_resume_hint(const life *l, const char *id);
+
+/* life_report.c: the end of the run on stdout and stderr. */
+int life_report(life *l, eyot_status status, const eyot_error *e);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/verbs.h"
+
+#include "cli/out.h"
+#include "cli/stored.h"
+#include "cli/timeline.h"
+#include "cli/when.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const args_option options[] = {
+    {.name = "timeline", .help = "draw when which attempt ran"},
+    {.name = "json", .help = "one JSON object"},
+    {.name = "jsonl", .help = "a JSON object per step and line"},
+    {.name = NULL},
+};
+
+/* What the entries become: a table, a drawing, an array of steps, or lines that have been written already. */
+typedef struct telling {
+    const stored *graph;
+    bool lines;
+    out_table *table;
+    timeline *line;
+    eyot_value *steps;
+} telling;
+
+/* ---- JSON ------------------------------------------------------------------------------------------------------- */
+
+static eyot_value *time_value(int64_t ms)
+{
+    char text[WHEN_TEXT];
+    if (ms == 0) return eyot_value_new_null();
+    when_iso(text, ms);
+    return eyot_value_new_string(text);
+}
+
+static eyot_value *step_value(const telling *t, const eyot_history_entry *entry)
+{
+    eyot_value *route = eyot_value_new_array(), *joined = eyot_value_new_array(), *v = eyot_value_new_map();
+    for (size_t i = 0; i < entry->n_route; i++) {
+        eyot_value *hop = eyot_value_set(eyot_value_new_map(), "to", eyot_value_new_string(entry->route[i].node));
+        hop = eyot_value_set(hop, "task", eyot_value_new_string(entry->route[i].task));
+        route = eyot_value_append(route, hop);
+    }
+    for (size_t i = 0; i < entry->n_joined; i++)
+        joined = eyot_value_append(joined, eyot_value_new_string(entry->joined[i]));
+    int64_t ended_ms = entry->started_ms ? entry->started_ms + (int64_t)(entry->took_us / 1000) : 0;
+    eyot_value *update = entry->update ? stored_value(t->graph->graph, entry->update) : eyot_value_new_null();
+    if (t->lines) v = eyot_value_set(v, "schema", eyot_value_new_int(1));
+    v = eyot_value_set(v, "step", eyot_value_new_uint(entry->step));
+    v = eyot_value_set(v, "task", eyot_value_new_string(entry->task));
+    v = eyot_value_set(v, "node", eyot_value_new_string(entry->node));
+    v = eyot_value_set(v, "attempt", eyot_value_new_uint(entry->attempt));
+    v = eyot_value_set(v, "started", time_value(entry->started_ms));
+    v = eyot_value_set(v, "ended", time_value(ended_ms));
+    v = eyot_value_set(v, "update", update);
+    v = eyot_value_set(v, "route", route);
+    return eyot_value_set(v, "joined", joined);
+}
+
+/* ---- for people ------------------------------------------------------------------------------------------------- */
+
+/* Where the branch went, of many the first few. */
+static void route_text(char *text, size_t room, const eyot_history_entry *entry)
+{
+    size_t at = 0, told = entry->n_route > 4 ? 3 : entry->n_route;
+    snprintf(text, room, "%s", entry->n_route ? "" : "the branch ends");
+    for (size_t i = 0; i < told && at < room; i++)
+        at += (size_t)snprintf(text + at, room - at, "%s%s", i > 0 ? ", " : "-> ", entry->route[i].task);
+    if (told < entry->n_route && at < room) snprintf(text + at, room - at, " and %zu more", entry->n_route - told);
+}
+
+static out_style what_text(char *text, size_t room, const eyot_history_entry *entry)
+{
+    char due[WHEN_TEXT];
+    const char *said = entry->text ? entry->text : "";
+    switch (entry->kind) {
+    case EYOT_ENTRY_TASK: route_text(text, room, entry); return OUT_PLAIN;
+    case EYOT_ENTRY_ATTEMPT: snprintf(text, room, "failed: %s", said); return OUT_BAD;
+    case EYOT_ENTRY_ASKED: snprintf(text, room, "asks: %s", said); return OUT_WAITS;
+    case EYOT_ENTRY_ANSWERED: snprintf(text, room, "is answered: %s", said); return OUT_PLAIN;
+    case EYOT_ENTRY_TIMER:
+        when_local(due, entry->due_ms);
+        snprintf(text, room, "waits until %s", due);
+        return OUT_WAITS;
+    default:
+        snprintf(text, room, "the run is %s%s%s", eyot_run_status_name(entry->run_status), *said ? ": " : "", said);
+        return entry->run_status == EYOT_RUN_FAILED ? OUT_BAD : OUT_FAINT;
+    }
+}
+
+static void table_row(out_table *t, const eyot_history_entry *entry)
+{
+    char step[24] = "", number[16] = "", took[WHEN_TEXT] = "", what[700];
+    bool ran = entry->kind == EYOT_ENTRY_TASK || entry->kind == EYOT_ENTRY_ATTEMPT;
+    if (entry->kind == EYOT_ENTRY_TASK) snprintf(step, sizeof step, "%" PRIu64, entry->step);
+    if (ran) snprintf(number, sizeof number, "%" PRIu32, entry->attempt);
+    if (ran && entry->started_ms) when_took(took, entry->took_us / 1000);
+    out_style style = what_text(what, sizeof what, entry);
+    out_table_cell(t, OUT_PLAIN, step);
+    out_table_cell(t, OUT_PLAIN, entry->task ? entry->task : "");
+    out_table_cell(t, OUT_PLAIN, number);
+    out_table_cell(t, OUT_PLAIN, took);
+    out_table_cell(t, style, what);
+}
+
+/* ---- all of it -------------------------------------------------------------------------------------------------- */
+
+static eyot_status on_entry(void *arg, const eyot_history_entry *entry)
+{
+    telling *t = arg;
+    bool task = entry->kind == EYOT_ENTRY_TASK, failed = entry->kind == EYOT_ENTRY_ATTEMPT;
+    if (out_is_gone()) return EYOT_ECANCELED;
+    if (t->table) table_row(t->table, entry);
+    if (t->lines && task && !out_json(step_value(t, entry))) return EYOT_ENOMEM;
+    if (t->steps && task) t->steps = eyot_value_append(t->steps, step_value(t, entry));
+    if (t->line && (task || failed) && entry->started_ms) {
+        uint64_t began_us = (uint64_t)entry->started_ms * 1000;
+        if (!timeline_add(t->line, entry->task, entry->attempt, began_us, entry->took_us, failed)) return EYOT_ENOMEM;
+    }
+    return EYOT_OK;
+}
+
+static bool print_object(const run_row *row, const eyot_value *steps)
+{
+    eyot_value *v = eyot_value_set(eyot_value_new_map(), "schema", eyot_value_new_int(1));
+    v = eyot_value_set(v, "run", eyot_value_new_string(row->id));
+    v = eyot_value_set(v, "graph", eyot_value_new_string(row->graph));
+    v = eyot_value_set(v, "status", eyot_value_new_string(eyot_run_status_name(row->status)));
+    return out_json(eyot_value_set(v, "steps", eyot_value_ref(steps)));
+}
+
+static int tell(const args *a, place *p, const stored *s, const run_row *row)
+{
+    static const char *const headings[] = {">STEP", "TASK", ">ATTEMPT", ">TOOK", "WHAT"};
+    eyot_error e = {0};
+    bool json = args_has(a, "json"), good = true;
+    telling t = {.graph = s, .lines = args_has(a, "jsonl")};
+    if (args_has(a, "timeline"))
+        t.line = timeline_new();
+    else if (json && !t.lines)
+        t.steps = eyot_value_new_array();
+    else if (!t.lines)
+        t.table = out_table_new(headings, sizeof headings / sizeof *headings);
+    eyot_status status = eyot_store_read_history(p->store, s->graph, row->id, on_entry, &t, &e);
+    if (t.table) good = out_table_end(t.table);
+    if (t.line && status == EYOT_OK) good = timeline_draw(t.line) || out_error(EXIT_FAILED, "out of memory") == 0;
+    if (json && !t.lines && !t.line && status == EYOT_OK) good = print_object(row, t.steps);
+    timeline_free(t.line);
+    eyot_value_unref(t.steps);
+    if (status != EYOT_OK && !out_is_gone())
+        return e.text[0] ? out_failed(&e) : out_error(out_exit_code(status), "%s", eyot_status_text(status));
+    return good ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int history_main(const args *a)
+{
+    place p;
+    run_word word;
+    run_row row;
+    stored s = {0};
+    int code = place_open_run(&p, a, RUN_ALONE, &word, &row);
+    if (code == EXIT_DONE) code = stored_open(&s, &p, &row);
+    if (code == EXIT_DONE) code = tell(a, &p, &s, &row);
+    stored_clear(&s);
+    place_close(&p);
+    return code;
+}
+
+const verb verb_history = {
+    .name = "history",
+    .words = "RUN",
+    .min_words = 1,
+    .max_words = 1,
+    .summary = "tell what a run has done, step by step",
+    .about = "Every finished task is a step; failed attempts, questions and waits stand between them.",
+    .options = options,
+    .uses_store = true,
+    .main = history_main};

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/verbs.h"
+
+#include "cli/input.h"
+#include "cli/life.h"
+#include "cli/out.h"
+#include "cli/stored.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const args_option options[] = {
+    {.name = "answer", .repeats = true, .value = "[TASK=]JSON", .help = "to a question; TASK when several are open"},
+    {.name = "graph", .value = "FILE", .help = "go on with this file instead of the graph the run was made with"},
+    {.name = "accept-changes", .help = "also when it does something else"},
+    LIFE_OPTIONS,
+    {.name = NULL},
+};
+
+static const char about[] =
+    "Nothing that is done runs again. A changed file is taken as it is when only timeouts, retries and limits differ;\n"
+    "other differences are listed, and need --accept-changes.\n\n"
+    "  eyot resume latest --answer true\n"
+    "  eyot resume digest-k3f9q2xw --graph digest.yaml";
+
+/* ---- answers ---------------------------------------------------------------------------------------------------- */
+
+typedef struct answers {
+    eyot_answer *list;
+    char **tasks;
+    size_t n;
+} answers;
+
+/* What is JSON as a whole answers the only question. No key of a task, with `=` behind it, begins a JSON text. */
+static bool read_answer(answers *out, const char *text)
+{
+    eyot_error e;
+    const char *equals = strchr(text, '=');
+    eyot_value *value = eyot_json_parse(text, &e);
+    if (!value && equals) {
+        value = eyot_json_parse(equals + 1, &e);
+        out->tasks[out->n] = strndup(text, (size_t)(equals - text));
+        text = equals + 1;
+    }
+    if (!value) return out_error(EXIT_USAGE, "--answer: \"%s\" is not JSON: %s", text, e.text), false;
+    eyot_value_unref(value);
+    out->list[out->n] = (eyot_answer){out->tasks[out->n], text};
+    out->n++;
+    return true;
+}
+
+static int read_answers(answers *out, const args *a)
+{
+    size_t at = 0;
+    out->list = calloc(a->n_given + 1, sizeof *out->list);
+    out->tasks = calloc(a->n_given + 1, sizeof *out->tasks);
+    if (!out->list || !out->tasks) return out_error(EXIT_FAILED, "out of memory");
+    for (const char *text; (text = args_each(a, "answer", &at));)
+        if (!read_answer(out, text)) return EXIT_USAGE;
+    return EXIT_DONE;
+}
+
+static void answers_clear(answers *out)
+{
+    for (size_t i = 0; out->tasks && i < out->n; i++) free(out->tasks[i]);
+    free(out->tasks);
+    free(out->list);
+}
+
+/* ---- the graph -------------------------------------------------------------------------------------------------- */
+
+static int compare(const args *a, const char *id, const graphfile *before, const graphfile *now, uint32_t *flags)
+{
+    gf_problems lines = {0};
+    bool policies_only = false;
+    int code = EXIT_DONE;
+    if (graphfile_compare(before, now, &lines, &policies_only) > 0) {
+        *flags = EYOT_RUN_ACCEPT_CHANGES;
+        if (!policies_only && !args_has(a, "accept-changes")) {
+            code = EXIT_STORED;
+            out_error(code, "%s is not the graph that run %s was made with; to go on all the same: --accept-changes",
+                      args_text(a, "graph", NULL), id);
+            for (size_t i = 0; i < lines.n; i++) out_line(lines.lines[i]);
+        }
+    }
+    gf_problems_clear(&lines);
+    return code;
+}
+
+/* l->file becomes the graph to go on with. */
+static int choose_graph(life *l, const run_row *row, uint32_t *flags)
+{
+    stored s;
+    const char *path = args_text(l->a, "graph", NULL);
+    int code = stored_read(&s, &l->place, row);
+    if (code == EXIT_DONE && !s.file)
+        code = out_error(EXIT_STORED, "run %s belongs to a program; only that can go on with it", row->id);
+    if (code == EXIT_DONE && path) {
+        l->file = input_graph(path, l->loop, &code);
+        if (code == EXIT_DONE) code = compare(l->a, row->id, s.file, l->file, flags);
+    } else if (code == EXIT_DONE) {
+        l->file = s.file;
+        s.file = NULL;
+    }
+    stored_clear(&s);
+    return code;
+}
+
+/* ---- the run ---------------------------------------------------------------------------------------------------- */
+
+/* Where the run's commands ran; NULL: not known. */
+static char *read_directory(const life *l, const char *id)
+{
+    eyot_buf *buf = eyot_buf_new();
+    char *cwd = NULL;
+    if (buf && eyot_store_get_note(l->place.store, id, "cwd", buf, NULL) == EYOT_OK)
+        cwd = strdup(eyot_buf_data(buf, NULL));
+    eyot_buf_free(buf);
+    return cwd;
+}
+
+static int resume(life *l, const run_row *row, uint32_t flags, const answers *given)
+{
+    eyot_error e;
+    eyot_run_options how = life_options(l);
+    how.flags |= flags;
+    how.answers = given->list;
+    how.n_answers = given->n;
+    eyot_status s = eyot_run_resume(&l->run, l->engine, flow_graph(l->flow), row->id, &how, &e);
+    if (s != EYOT_OK) return out_failed(&e);
+    bool done = row->status == EYOT_RUN_DONE;
+    out_note(done ? "run %s is done already" : "run %s", row->id);
+    return life_wait(l);
+}
+
+static int resume_main(const args *a)
+{
+    life l;
+    run_word word;
+    run_row row;
+    answers given = {0};
+    uint32_t flags = 0;
+    int code = life_begin(&l, a);
+    if (code == EXIT_DONE) code = read_answers(&given, a);
+    if (code == EXIT_DONE) code = run_word_read(&word, a->words[0], RUN_ALONE);
+    if (code == EXIT_DONE) code = life_open(&l, PLACE_LOOK);
+    if (code == EXIT_DONE) code = place_find(&l.place, word.run, &row);
+    if (code == EXIT_DONE) code = choose_graph(&l, &row, &flags);
+    if (code == EXIT_DONE) code = life_make(&l, read_directory(&l, row.id));
+    if (code == EXIT_DONE) code = resume(&l, &row, flags, &given);
+    answers_clear(&given);
+    return life_end(&l, code);
+}
+
+const verb verb_resume = {.name = "resume",
+                          .words = "RUN",
+                          .min_words = 1,
+                          .max_words = 1,
+                          .summary = "go on with a run that was killed, has failed, or waits for an answer",
+                          .about = about,
+                          .options = options,
+                          .uses_store = true,
+                          .main = resume_main};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/verbs.h"
+
+#include <string.h>
+
+const verb *const verbs[] = {&verb_run,    &verb_resume,  &verb_show,       &verb_history, &verb_logs,
+                             &verb_list,   &verb_graph,   &verb_check,      &verb_cancel,  &verb_delete,
+                             &verb_doctor, &verb_version, &verb_completion, &verb_help};
+const size_t n_verbs = sizeof verbs / sizeof *verbs;
+
+const verb *verb_find(const char *name)
+{
+    for (size_t i = 0; i < n_verbs; i++)
+        if (strcmp(verbs[i]->name, name) == 0) return verbs[i];
+    return NULL;
+}

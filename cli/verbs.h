@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs there are, a file each. */
+#ifndef EYOT_CLI_VERBS_H
+#define EYOT_CLI_VERBS_H
+
+#include "cli/verb.h"
+
+extern const verb verb_run, verb_resume, verb_show, verb_history, verb_logs, verb_list, verb_graph, verb_check,
+    verb_cancel, verb_delete, verb_doctor, verb_version, verb_completion, verb_help;
+
+#endif

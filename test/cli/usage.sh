@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# What the program says when it is asked wrongly, or for help. usage.sh EYOT
+# shellcheck source=test/cli/lib.sh disable=SC2016
+. "$(dirname "$0")/lib.sh"
+
+VERBS="run resume show history logs list graph check cancel delete doctor version completion help"
+
+it "help lists every verb on stdout"
+eyot help
+code 0
+err_empty
+for v in $VERBS; do out_has "  $v"; done
+cp out help.txt
+eyot --help
+code 0
+cmp -s out help.txt || wrong "--help is not help"
+
+for v in $VERBS; do
+    it "help of $v is on stdout, fits 120 columns and exits with 0"
+    eyot "$v" --help
+    code 0
+    err_empty
+    out_has "usage: eyot $v"
+    out_has "--help"
+    [ "$(wc -L <out)" -le 120 ] || wrong "a line is too long"
+    cp out help.txt
+    eyot help "$v"
+    cmp -s out help.txt || wrong "help $v is not $v --help"
+done
+
+it "no verb is a mistake"
+eyot
+code 2
+out_empty
+err_is 'eyot: which verb? `eyot help` lists them'
+
+it "an unknown verb is a mistake that tells what was meant"
+eyot lst
+code 2
+out_empty
+err_is 'eyot: there is no verb "lst"; did you mean list?'
+
+for v in $VERBS; do
+    it "an unknown option of $v is named, with the verb"
+    eyot "$v" x --nonsense
+    code 2
+    out_empty
+    err_one_line
+    err_has "eyot: $v: unknown option --nonsense"
+done
+
+it "options of later versions are unknown"
+for o in --until --no-cache --submit; do
+    eyot run file $o
+    code 2
+    err_has "unknown option $o"
+done
+
+it "a mistake in the arguments is one escaped line"
+eyot $'li\x1b[31mst\nx'
+code 2
+err_one_line
+nothing_raw
+err_has 'li\x1b[31mst\nx'
+
+it "version is on stdout, as a verb and as an option"
+eyot version
+code 0
+err_empty
+out_has "eyot 0."
+eyot --version
+code 0
+out_has "eyot 0."
+eyot version --json
+json 'v["schema"]' 1
+json 'v["eyot"].split(".")[0]' '"0"'
+
+it "colours are given when asked for and not otherwise"
+eyot doctor --store memory: --color always
+grep -q $'\x1b\\[' out || wrong "no colour"
+eyot doctor --store memory:
+nothing_raw
+eyot doctor --store memory: --color purple
+code 2
+err_has "--color takes auto|always|never"
+
+it "a full disk is told"
+CODE=0
+"$EYOT" help >/dev/full 2>err || CODE=$?
+: >out
+code 1
+err_is 'eyot: the output could not be written: No space left on device'
+
+it "a reader that has left is no failure"
+("$EYOT" help; echo $? >left) 2>err | true
+: >out
+CODE=$(cat left)
+code 0
+err_empty
+
+it "a closed stdout or stderr does no harm"
+"$EYOT" version >&- 2>/dev/null
+"$EYOT" list 2>&-
+same "$?" 4
+
+it "the completion is a script that bash takes, and completes verbs, options and values"
+eyot completion bash
+code 0
+err_empty
+complete_words() { # WORD…   what bash would offer for the last one
+    bash --norc -c 'source out; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _eyot; echo "${COMPREPLY[*]}"' _ "$@"
+}
+bash -n out || wrong "bash does not take it"
+same "$(complete_words eyot hi)" history
+same "$(complete_words eyot run --dura)" --durability
+same "$(complete_words eyot run --durability a)" async
+same "$(complete_words eyot list --status su)" suspended
+same "$(complete_words eyot list --color n)" never
+same "$(complete_words eyot help comp)" completion
+touch graph-file.yaml
+same "$(complete_words eyot check graph-f)" graph-file.yaml
+
+it "the man page names every verb and every option, and has no mistakes"
+if command -v groff >/dev/null; then
+    groff -t -man -ww -Tutf8 -z "$ROOT/docs/man/eyot.1" >out 2>err
+    err_empty
+fi
+sed 's/\\-/-/g' "$ROOT/docs/man/eyot.1" >page
+for v in $VERBS; do
+    grep -qE "^\.BI? $v( |\$)" page || wrong "the page lacks $v"
+    for o in $("$EYOT" "$v" --help | grep -oE '^  (-., |    )--[a-z-]+' | grep -oE -e '--[a-z-]+'); do
+        grep -qF -e "$o" page || wrong "the page lacks $o of $v"
+    done
+done
+
+it "completion for another shell is refused"
+eyot completion fish
+code 2
+out_empty
+
+finish
