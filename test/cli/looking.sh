@@ -37,7 +37,7 @@ cat >fails.json <<'END'
   "b": {"run": "printf 'no \\033[31mway\\n' >&2; exit 3", "output": "none"}}}
 END
 cat >asks.json <<'END'
-{"graph": "asks", "start": "a", "nodes": {
+{"graph": "asks", "reduce": {"yes": "replace"}, "start": "a", "nodes": {
   "a": {"ask": "\"Go on?\"", "into": "yes", "next": "b"},
   "b": {"set": {"z": 1}}}}
 END
