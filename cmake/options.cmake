@@ -3,6 +3,13 @@
 
 set(EYOT_SQLITE AUTO CACHE STRING "The SQLite store: AUTO (if SQLite is found), ON or OFF")
 set_property(CACHE EYOT_SQLITE PROPERTY STRINGS AUTO ON OFF)
+if(PROJECT_IS_TOP_LEVEL)
+    set(cli_default AUTO)
+else()
+    set(cli_default OFF)
+endif()
+set(EYOT_CLI ${cli_default} CACHE STRING "The program eyot: AUTO (if libyaml and libjq are found), ON or OFF")
+set_property(CACHE EYOT_CLI PROPERTY STRINGS AUTO ON OFF)
 option(EYOT_EXAMPLES "Build examples/" ${PROJECT_IS_TOP_LEVEL})
 option(EYOT_TESTS "Build test/" ${PROJECT_IS_TOP_LEVEL})
 option(EYOT_BENCH "Build bench/" OFF)

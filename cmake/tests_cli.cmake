@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+# test/cli/x_test.c: linked with the command line's library, which is linked with libeyot.so, as it is for users.
+
+# A program linked with the command line's insides.
+function(eyot_cli_program name)
+    add_executable(${name} ${ARGN})
+    eyot_c_flags(${name})
+    target_compile_definitions(${name} PRIVATE
+        EYOT_TEST_DATA="${PROJECT_SOURCE_DIR}/test" EYOT_TEST_EXAMPLES="${PROJECT_SOURCE_DIR}/examples"
+        EYOT_TEST_PROGRAMS="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+    target_link_libraries(${name} PRIVATE eyot_cli Threads::Threads m)
+endfunction()
+
+file(GLOB cli_test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/cli/*_test.c)
+foreach(source ${cli_test_sources})
+    get_filename_component(name ${source} NAME_WE)
+    eyot_cli_program(${name} ${source} $<TARGET_OBJECTS:test_main>)
+    if(TARGET eyot_program)
+        add_dependencies(${name} eyot_program)
+    endif()
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
+endforeach()
+
+foreach(source ${cli_fuzz_sources})
+    eyot_fuzz_test(eyot_cli_program ${source})
+endforeach()
