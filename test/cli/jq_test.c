@@ -356,6 +356,16 @@ TEST(jq__helper_that_cannot_be_started_is_said)
     loop_stop(l, false);
 }
 
+static bool is_alive(pid_t pid)
+{
+    char path[64], state = 'Z';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1) state = 'Z';
+    if (f) fclose(f);
+    return state != 'Z' && state != 'X';
+}
+
 /* An idle helper that somebody kills is nobody's fault. */
 TEST(jq__helper_that_dies_idle_is_replaced_unseen)
 {
@@ -368,6 +378,7 @@ TEST(jq__helper_that_dies_idle_is_replaced_unseen)
         CHECK(children && fgets(pid, sizeof pid, children));
         pclose(children);
         kill(atoi(pid), SIGKILL);
+        while (is_alive(atoi(pid))) {}
         ask(&a, l, ".a", "{\"a\":1}");
         CHECK_STR(a.failure, "");
         CHECK_STR(a.values[0], "1");
