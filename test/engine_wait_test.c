@@ -402,9 +402,33 @@ TEST(engine_message__another_process_can_cancel_a_run)
     CHECK(test_now_ms() - before < 20000);
     eyot_run_free(run);
     CHECK_INT(tally_row_of(store, "r").status, EYOT_RUN_CANCELLED);
-    o.flags = EYOT_RUN_NO_WAIT; /* the message was for that life: the next one is not cancelled by it */
-    CHECK_OK(eyot_run_resume(&run, engine, g, "r", &o, NULL));
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
+TEST(engine_message__for_an_earlier_owner_cancels_nobody)
+{
+    sleep_ms = 1500; /* the inbox is read meanwhile */
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = asking(doze);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_run *run;
+    void *self;
+    const eyot_store_ops *ops = eyot_store_table(store, &self);
+    eyot_bytes id = {"r", 1}, message = {"cancel/1", 8}, none = {NULL, 0};
+    o.run_id = "r";
+    o.flags = EYOT_RUN_NO_WAIT;
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), &o, NULL));
     CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ESUSPENDED);
+    CHECK_INT(tally_row_of(store, "r").epoch, 1);
+    eyot_run_free(run);
+    CHECK_OK(ops->post(self, id, message, EYOT_MESSAGE_CANCEL, none, none, NULL));
+    o.flags = 0;
+    CHECK_OK(eyot_run_resume(&run, engine, g, "r", &o, NULL));
+    CHECK_OK(eyot_run_wait(run, NULL));
+    CHECK_INT(sum_of(run), 111);
     eyot_run_free(run);
     eyot_engine_free(engine);
     eyot_store_close(store);
