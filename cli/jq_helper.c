@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The process that libjq may end. It serves one request after the other and trusts its client; what it is protected from,
  * and protects eyot from, are the programs. Whatever fails in itself ends it: its client then starts another. */
-#define _DEFAULT_SOURCE /* clearenv */
+#define _GNU_SOURCE /* environ, mallinfo2 */
 #include <jv.h>
 #include <jq.h>
 
@@ -114,10 +114,16 @@ static bool skip(const char **p, const char *text)
     return true;
 }
 
+typedef struct compiling {
+    line *error;
+    bool one_line; /* then its number says nothing */
+} compiling;
+
 /* "jq: error: foo/0 is not defined at <top-level>, line 1:\nfoo" → "foo/0 is not defined". */
 static void compile_error(void *arg, jv message)
 {
-    line *l = arg;
+    const compiling *now = arg;
+    line *l = now->error;
     const char *p = jv_get_kind(message) == JV_KIND_STRING ? jv_string_value(message) : "it does not compile";
     skip(&p, "jq: error: ");
     bool count = strncmp(p, "jq: ", 4) == 0; /* "jq: 2 compile errors" */
@@ -125,8 +131,10 @@ static void compile_error(void *arg, jv message)
     if (!end) end = p + strlen(p);
     if (!count && l->len > 0) line_say(l, "; ");
     while (!count && p < end) {
-        if (skip(&p, " (Unix shell quoting issues?)") || skip(&p, " at <top-level>,")) continue;
-        if (skip(&p, "syntax error, ")) {
+        if (skip(&p, " (Unix shell quoting issues?)")) continue;
+        if (skip(&p, " at <top-level>")) {
+            if (now->one_line) break;
+        } else if (skip(&p, "syntax error, ")) {
             line_say(l, "syntax error: ");
         } else if (skip(&p, "$end")) {
             line_say(l, "end of text");
@@ -249,17 +257,25 @@ static jv no_input(jq_state *jq, void *arg)
     return jv_invalid_with_msg(jv_string("there is no further input"));
 }
 
+static void ignore(void *arg, jv message)
+{
+    (void)arg;
+    jv_free(message);
+}
+
 static void compile(program *p, const char *text)
 {
     jq_state *jq = jq_init();
     if (!jq) abort();
-    jq_set_error_cb(jq, compile_error, &p->error);
+    const char *newline = strchr(text, '\n');
+    compiling now = {&p->error, !newline || !newline[1]};
+    jq_set_error_cb(jq, compile_error, &now);
     jq_set_input_cb(jq, no_input, NULL);
     jq_set_attr(jq, jv_string("JQ_LIBRARY_PATH"), jv_array()); /* modules: there are none to be found */
     if (jq_compile(jq, text)) {
         p->jq = jq;
         p->error.len = 0;
-        jq_set_error_cb(jq, NULL, NULL);
+        jq_set_error_cb(jq, ignore, NULL); /* what it says while it runs comes as its error, too */
     } else {
         jq_teardown(&jq);
         if (p->error.len == 0) line_say(&p->error, "it does not compile");
@@ -382,7 +398,8 @@ int jq_helper_main(void)
     uint32_t len;
     bool good = true;
     const struct rlimit none = {0, 0};
-    clearenv(); /* programs see it */
+    static char *nothing[] = {NULL};
+    environ = nothing; /* programs see it; clearenv would leave libjq a null pointer to follow */
     setrlimit(RLIMIT_CORE, &none);
     while (good && receive(&len, sizeof len)) {
         h.len = len;
