@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # console.sh BIN_DIR DIR PAGE.md [--print]   does what a page shows, with the eyot of BIN_DIR, in DIR, which is made anew:
 #   ```yaml NAME   is written to the file NAME; each graph file has no mistakes
-#   ```console     lines that begin with "$ " are called, one after the other in one shell; what they print is what
+#   ```console     in a directory that also has `examples`, lines that begin with "$ " are called, one after the other in one shell; what they print is what
 #                  follows, but for ids, times and widths
 # --print prints the page with what was really printed in place of what it shows. Blocks of other kinds are left alone, but their
 # kind must be known.
@@ -10,6 +10,7 @@ set -uo pipefail
 bin=$1 dir=$2 page=$(realpath "$3") print=${4:-}
 rm -rf "$dir"
 mkdir -p "$dir"
+ln -s "$(cd "$(dirname "$0")/../../examples" && pwd)" "$dir/examples"
 cd "$dir" || exit 1
 export PATH=$bin:$PATH XDG_CONFIG_HOME=$dir/none TERM=dumb LC_ALL=C.UTF-8
 unset EYOT_STORE EYOT_REAP
