@@ -16,7 +16,7 @@ if(EYOT_INSTALL AND EYOT_HAVE_SQLITE)
 endif()
 # The command line: what the pages show, with the program, and what README.md says of building it.
 if(TARGET eyot_program AND EYOT_HAVE_SQLITE)
-    foreach(page README docs/graphfiles)
+    foreach(page README docs/graphfiles docs/stores)
         get_filename_component(name ${page} NAME)
         add_test(NAME docs_console_${name}
             COMMAND ${docs}/console.sh $<TARGET_FILE_DIR:eyot_program> ${PROJECT_BINARY_DIR}/docs/console_${name}
