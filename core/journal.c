@@ -13,6 +13,7 @@ void eyot__out_clear(eyot__out *out)
 {
     eyot__buf_clear(&out->bytes);
     free(out->entries);
+    free(out->done);
     memset(out, 0, sizeof *out);
 }
 
@@ -21,7 +22,7 @@ static void out_reset(eyot__out *out)
     eyot__buf_reset(&out->bytes);
     out->n = 0;
     out->snapshot_seq = 0;
-    out->n_done = 0;
+    if (out->done) out->done->n = 0;
 }
 
 eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, const void *key, size_t key_len, const void *record,
@@ -150,10 +151,13 @@ void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
                        .status = ending ? (uint32_t)r->status : EYOT_RUN_RUNNING,
                        .lease_ms = ending ? 0 : lease_ms,
                        .due_in_ms = INT64_MAX,
-                       .inbox_done = out->done_ids,
-                       .n_inbox_done = out->n_done,
                        .snapshot_seq = out->snapshot_seq};
-    for (size_t i = 0; i < out->n_done; i++) out->done_ids[i] = eyot__bytes(out->done[i], strlen(out->done[i]));
+    eyot__done *done = out->done;
+    for (size_t i = 0; done && i < done->n; i++) done->ids[i] = eyot__bytes(done->text[i], strlen(done->text[i]));
+    if (done) {
+        c->inbox_done = done->ids;
+        c->n_inbox_done = done->n;
+    }
     memcpy(c->token, r->token, sizeof c->token);
     c->crc = out->n ? commit_crc(c) : 0;
 }

@@ -148,7 +148,6 @@ eyot_status eyot__policy_begin(eyot_task *t)
     if (!eyot__aside_of(t)) return EYOT_ENOMEM;
     t->aside->tries++;
     t->started_ns = eyot__now_ns(); /* here, since an alarm may read it while the node runs */
-    if (t->run->stored) t->started_ms = eyot__wall_ms();
     if (p && p->timeout_ms > 0 && !t->aside->failure) eyot__timer_set(t, EYOT__ALARM_TIMEOUT, p->timeout_ms * 1000000u);
     return EYOT_OK;
 }
@@ -192,7 +191,6 @@ static eyot_task *detach(eyot_task *t)
     if (!b) return NULL;
     eyot__task_init(b, r);
     t->aside->detached = true;
-    b->started_ms = t->started_ms;
     b->started_ns = t->started_ns;
     if (!eyot__aside_of(b)) return NULL;
     b->aside->tries = t->aside->tries;

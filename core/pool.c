@@ -183,10 +183,12 @@ static eyot_status read_message(void *arg, const eyot_entry *message)
     snprintf(own, sizeof own, "cancel/%llu", (unsigned long long)m->run->epoch);
     m->cancel |= strcmp(id, own) == 0;
     pthread_mutex_lock(&m->run->lock);
-    eyot__out *out = &m->run->out;
-    bool known = m->run->in_flight && m->run->flying.n_done > 0; /* is being consumed: seen again next time, if not */
-    for (size_t i = 0; i < out->n_done; i++) known |= strcmp(out->done[i], id) == 0;
-    if (!known && out->n_done < EYOT__DONE_MAX) memcpy(out->done[out->n_done++], id, message->key.n + 1);
+    eyot__out *out = &m->run->out, *flying = &m->run->flying;
+    if (!out->done) out->done = calloc(1, sizeof *out->done);
+    eyot__done *done = out->done; /* without memory, or room, it is read again next time */
+    bool known = m->run->in_flight && flying->done && flying->done->n > 0; /* maybe this one is being consumed */
+    for (size_t i = 0; done && i < done->n; i++) known |= strcmp(done->text[i], id) == 0;
+    if (done && !known && done->n < EYOT__DONE_MAX) memcpy(done->text[done->n++], id, message->key.n + 1);
     pthread_mutex_unlock(&m->run->lock);
     return EYOT_OK;
 }

@@ -174,8 +174,10 @@ static eyot_status rescue(eyot_task *t, const eyot__gnode *node)
 static eyot_status call_node(eyot_run *r, eyot_task *t)
 {
     eyot__gnode *node = &r->graph->nodes[t->a.who.node];
-    if (r->stored && !t->started_ms) t->started_ms = eyot__wall_coarse_ms();
-    if (t->aside && t->aside->failure) return rescue(t, node);
+    if (!t->aside)
+        t->started_ns = 0; /* otherwise its policy has begun */
+    else if (t->aside->failure)
+        return rescue(t, node);
     uint32_t mean = atomic_load_explicit(&node->mean_ns, memory_order_relaxed);
     uint32_t sample = atomic_load_explicit(&r->sample, memory_order_relaxed) + 1; /* lost counts do not matter */
     atomic_store_explicit(&r->sample, sample, memory_order_relaxed);
@@ -184,8 +186,7 @@ static eyot_status call_node(eyot_run *r, eyot_task *t)
     uint64_t before = t->started_ns;
     eyot_status status = node->fn(t, node->user);
     uint64_t took = eyot__now_ns() - before + 1;
-    if (status != EYOT_PENDING) t->took_us = took / 1000; /* a pending one may be gone already */
-    if (took > 8 * HANDOFF_NS) took = 8 * HANDOFF_NS;     /* one that was only interrupted is forgotten soon */
+    if (took > 8 * HANDOFF_NS) took = 8 * HANDOFF_NS; /* one that was only interrupted is forgotten soon */
     uint64_t next = mean == 0 ? took : (3 * (uint64_t)mean + took) / 4 + 1;
     atomic_store_explicit(&node->mean_ns, (uint32_t)next, memory_order_relaxed);
     return status;
@@ -448,18 +449,25 @@ void eyot__run_fail(eyot_run *r, eyot_status status, const char *fmt, ...)
     r->failing = true;
 }
 
+/* 0: the attempt was not measured. */
+static uint64_t took_ns(const eyot_task *t)
+{
+    return t->started_ns ? eyot__now_ns() - t->started_ns : 0;
+}
+
 /* Encodes the entry of a finished task, without lock: key, then record. Returns the length of the key. */
 static size_t encode_entry(eyot_run *r, eyot_task *t, eyot_status status, const eyot_error *e, const eyot__taken *taken,
-                           size_t n, eyot_buf *out)
+                           size_t n, uint64_t took_ns, eyot_buf *out)
 {
+    int64_t began_ms = eyot__wall_coarse_ms() - (int64_t)(took_ns / 1000000u);
     eyot__buf_reset(out);
     eyot__key_print(out, r->graph, &t->a.who);
     size_t key_len = out->len;
     size_t at = eyot__record_begin(out, status ? EYOT_ENTRY_ATTEMPT : EYOT_ENTRY_TASK, r->graph->copier->name);
     if (status)
-        eyot__entry_put_attempt(out, r->graph, &t->a.who, t->attempt, status, e->text, t->started_ms, t->took_us);
+        eyot__entry_put_attempt(out, r->graph, &t->a.who, t->attempt, status, e->text, began_ms, took_ns / 1000);
     else
-        eyot__entry_put_task(out, r->graph, &t->a.who, t->attempt, t->update, taken, n, t->started_ms, t->took_us);
+        eyot__entry_put_task(out, r->graph, &t->a.who, t->attempt, t->update, taken, n, began_ms, took_ns / 1000);
     eyot__record_end(out, at);
     return key_len;
 }
@@ -551,11 +559,11 @@ void eyot__run_timed_out(eyot_run *r, eyot_task *t)
     eyot_error e;
     eyot_buf buf = EYOT__BUF_INIT;
     buf.max = r->engine->max_body;
-    t->took_us = (eyot__now_ns() - t->started_ns) / 1000;
+    uint64_t took = took_ns(t);
     eyot_status status = timed_out(t, &e);
     bool stored = r->stored && !r->lost && r->phase == EYOT__RUN_LIVE;
-    size_t key_len = stored ? encode_entry(r, t, status, &e, NULL, 0, &buf) : 0;
-    r->task_ns += t->took_us * 1000;
+    size_t key_len = stored ? encode_entry(r, t, status, &e, NULL, 0, took, &buf) : 0;
+    r->task_ns += took;
     fail_task(r, t, status, e.text, eyot__policy_again(t, status, e.text), stored && !buf.failed ? &buf : NULL,
               key_len);
     eyot__buf_clear(&buf);
@@ -591,9 +599,10 @@ static void drop_taken(eyot_run *r, outcome *o)
 static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, bool in_place)
 {
     size_t key_len = 0;
+    uint64_t took = took_ns(t);
     bool again = o->status < 0 && t->aside && eyot__policy_again(t, o->status, o->e.text);
     if (r->stored && r->durability != EYOT_EXIT && o->status <= 0) {
-        key_len = encode_entry(r, t, o->status, &o->e, o->taken, o->n, scratch);
+        key_len = encode_entry(r, t, o->status, &o->e, o->taken, o->n, took, scratch);
         if (scratch->failed && !o->status)
             o->status = eyot_error_set(&o->e, scratch->failed, "the task's entry could not be written: %s",
                                        scratch->failed == EYOT_ELIMIT ? "it is larger than the store takes"
@@ -603,7 +612,7 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     const eyot_buf *entry = r->stored && !r->lost && !scratch->failed ? scratch : NULL;
     bool refused = r->lost || r->phase != EYOT__RUN_LIVE;
     r->running--;
-    r->task_ns += t->took_us * 1000;
+    r->task_ns += took;
     if (refused || o->status < 0) {
         drop_taken(r, o);
         fail_task(r, t, o->status < 0 ? o->status : EYOT_ECANCELED, o->e.text, again && !refused,
@@ -663,7 +672,6 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
         atomic_fetch_add(&engine->inside, 1);
         atomic_fetch_add(&r->pins, 1);
         outcome o;
-        task->took_us = (eyot__now_ns() - task->started_ns) / 1000;
         settle(task, status, &o);
         bool kept = conclude(r, task, &o, &scratch, false);
         eyot__buf_clear(&scratch);

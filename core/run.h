@@ -60,19 +60,19 @@ struct eyot_task {
     char *text;         /* of the error; owned */
     char *key;          /* when somebody asked for it; owned */
     eyot__aside *aside; /* owned; NULL: not needed. Made under the run's lock, lives as long as the task */
-    uint64_t after;     /* may start once this entry is acknowledged */
+    union {
+        uint64_t after;      /* until it starts: may start once this entry is acknowledged */
+        uint64_t started_ns; /* from then on: monotonic; 0: this attempt is not measured */
+    };
     uint32_t n_sends, cap_sends;
     uint32_t attempt;
-    uint32_t asked;      /* eyot_task_ask and eyot_task_sleep have been called so often in this attempt */
-    int64_t started_ms;  /* wall clock; stored runs only */
-    uint64_t started_ns; /* monotonic; 0: this attempt is not measured */
-    uint64_t took_us;    /* 0: not measured, or shorter */
-    int status;          /* of eyot_task_complete */
+    uint32_t asked; /* eyot_task_ask and eyot_task_sleep have been called so often in this attempt */
+    int status;     /* of eyot_task_complete */
     _Atomic int phase;
-    _Atomic unsigned char verdict;
-    bool named, ended, edited;
-    bool touched; /* something below eyot__task_init is set: there is something to look at, and to clear */
-    int failed;   /* a call inside the node that could not be done: the task cannot succeed */
+    _Atomic unsigned char verdict; /* EYOT__VERDICT_… */
+    bool named : 1, ended : 1, edited : 1;
+    bool touched : 1; /* something below eyot__task_init is set: there is something to look at, and to clear */
+    int failed;       /* a call inside the node that could not be done: the task cannot succeed */
 };
 
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
@@ -119,6 +119,11 @@ eyot_status eyot__wait_answers(eyot_run *r, const eyot_answer *answers, size_t n
 typedef enum eyot__run_phase { EYOT__RUN_LIVE, EYOT__RUN_ENDING, EYOT__RUN_ENDED } eyot__run_phase;
 
 enum { EYOT__DONE_MAX = 4, EYOT__DONE_LEN = 40 };
+typedef struct eyot__done { /* messages consumed with a commit */
+    char text[EYOT__DONE_MAX][EYOT__DONE_LEN];
+    eyot_bytes ids[EYOT__DONE_MAX];
+    size_t n;
+} eyot__done;
 
 /* Entries that are to be committed together. */
 typedef struct eyot__out {
@@ -126,9 +131,7 @@ typedef struct eyot__out {
     eyot_entry *entries; /* key.p and body.p are offsets in bytes until the commit is made */
     size_t n, cap;
     uint64_t snapshot_seq;
-    char done[EYOT__DONE_MAX][EYOT__DONE_LEN]; /* ids of messages consumed with them */
-    eyot_bytes done_ids[EYOT__DONE_MAX];
-    size_t n_done;
+    eyot__done *done; /* owned; NULL: none so far */
 } eyot__out;
 
 enum { EYOT__RUN_INLINE_TASKS = 4 };
