@@ -14,3 +14,17 @@ if(EYOT_INSTALL AND EYOT_HAVE_SQLITE)
         COMMAND ${docs}/readme.sh ${stage} ${PROJECT_BINARY_DIR}/docs/readme ${CMAKE_C_COMPILER} ${PROJECT_SOURCE_DIR}/README.md)
     set_tests_properties(docs_readme PROPERTIES LABELS docs TIMEOUT 120 FIXTURES_REQUIRED stage)
 endif()
+# The command line: what the pages show, with the program, and what README.md says of building it. Their times are those of a
+# program without sanitizers.
+if(TARGET eyot_program AND EYOT_HAVE_SQLITE AND NOT EYOT_SANITIZE)
+    foreach(page README docs/graphfiles docs/stores)
+        get_filename_component(name ${page} NAME)
+        add_test(NAME docs_console_${name}
+            COMMAND ${docs}/console.sh $<TARGET_FILE_DIR:eyot_program> ${PROJECT_BINARY_DIR}/docs/console_${name}
+                    ${PROJECT_SOURCE_DIR}/${page}.md)
+        set_tests_properties(docs_console_${name} PROPERTIES LABELS docs TIMEOUT 120 RUN_SERIAL TRUE)
+    endforeach()
+    add_test(NAME docs_readme_build
+        COMMAND ${docs}/readme_build.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/docs/readme_build)
+    set_tests_properties(docs_readme_build PROPERTIES LABELS docs TIMEOUT 600 RUN_SERIAL TRUE)
+endif()

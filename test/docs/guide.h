@@ -5,6 +5,8 @@ typedef struct my_state {
 } my_state;
 bool pay(const char *run_id, const char *key);
 void hand_to_event_loop(void *loop, eyot_task *task);
+int my_socket(void *user);
+int wait_for_either(int fd, int other);
 eyot_status charge(eyot_task *task, void *user);
 eyot_status pack(eyot_task *task, void *user);
 eyot_status ship(eyot_task *task, void *user);
