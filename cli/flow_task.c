@@ -314,19 +314,20 @@ static bool take_json(way *w, const command_result *r)
     return true;
 }
 
-/* The last lines of stderr, as far as they fit, joined by " / ". */
+/* The last lines of stderr, as far as they fit, joined by " / ". Of a last line that is too long, its end. */
 static void last_lines(char *to, size_t room, const command_result *r)
 {
-    size_t len = r->err_len, from;
-    while (len > 0 && strchr("\n\r \t", r->err[len - 1])) len--;
-    from = len > room / 2 ? len - room / 2 : 0;
-    if (from > 0) { /* from the beginning of a line, or at least of a character */
+    size_t len = r->err_len, n = 0;
+    while (len > 0 && strchr("\n\r \t", r->err[len - 1])) len--; /* NULs too */
+    size_t from = len, needs = 1;
+    for (; from > 0 && needs < room; from--) needs += r->err[from - 1] == '\n' ? 3 : 1;
+    if (needs > room) from++;
+    if (from > 0 && r->err[from - 1] != '\n') { /* from the beginning of a line, or at least of a character */
         const char *line = memchr(r->err + from, '\n', len - from);
         if (line) from = (size_t)(line - r->err) + 1;
         while (from < len && ((unsigned char)r->err[from] & 0xC0) == 0x80) from++;
     }
-    size_t n = 0;
-    for (size_t i = from; i < len && n + 4 < room; i++) {
+    for (size_t i = from; i < len; i++) {
         if (r->err[i] == '\n')
             n += (size_t)snprintf(to + n, room - n, " / ");
         else
@@ -337,14 +338,20 @@ static void last_lines(char *to, size_t room, const command_result *r)
 
 static void command_failed(way *w, const command_result *r)
 {
-    char tail[320];
-    last_lines(tail, sizeof tail, r);
+    char tail[200], said[64];
+    const char *key = eyot_task_key(w->task);
+    if (r->end == COMMAND_SIGNALLED)
+        snprintf(said, sizeof said, "killed by signal %d (%s)", r->code, strsignal(r->code));
+    else
+        snprintf(said, sizeof said, "exit status %d", r->code);
+    /* The run's error is "KEY: SAID: TAIL": its end, which tells most, is not to be cut. */
+    size_t before = (key ? strlen(key) : 0) + strlen(said) + 4, all = sizeof(((eyot_error *)0)->text);
+    size_t room = before + 64 < all ? all - before : 64;
+    last_lines(tail, room < sizeof tail ? room : sizeof tail, r);
     const char *colon = tail[0] ? ": " : "";
     switch (r->end) {
-    case COMMAND_EXITED: FINISH(w, EYOT_EFAILED, "exit status %d%s%s", r->code, colon, tail); break;
-    case COMMAND_SIGNALLED:
-        FINISH(w, EYOT_EFAILED, "killed by signal %d (%s)%s%s", r->code, strsignal(r->code), colon, tail);
-        break;
+    case COMMAND_EXITED:
+    case COMMAND_SIGNALLED: FINISH(w, EYOT_EFAILED, "%s%s%s", said, colon, tail); break;
     case COMMAND_NOT_STARTED:
     case COMMAND_GIVEN_UP: FINISH(w, EYOT_EFAILED, "could not %s: %s", r->what, strerror(r->code)); break;
     case COMMAND_TOO_MUCH:
@@ -484,7 +491,7 @@ static void start_command(way *w, const jq_result *results)
     const char *shell[] = {w->node->flow->file->shell, "-c", gf->command, NULL};
     command_spec spec = {.argv = gf->kind == GF_RUN ? shell : (const char *const *)gf->argv,
                          .env = (const char *const *)env,
-                         .cwd = gf->cwd ? gf->cwd : w->node->flow->cwd,
+                         .cwd = w->node->cwd,
                          .input = input,
                          .input_len = len,
                          .grace_ms = gf->grace_ms,
