@@ -100,19 +100,37 @@ static void finish(way *w, eyot_status status, const char *text)
         finish(w, status, finish_text);                         \
     } while (0)
 
-/* Starts the evaluation of programs; `done` goes on. */
+/* Starts the evaluation of programs; `done` goes on. They may take as long as their node, or as the loop allows. */
 static void evaluate(way *w, const char *const *programs, size_t n, const eyot_value *state, jq_done_fn done)
 {
     pthread_mutex_lock(&w->lock);
     jq_call *call = NULL;
     eyot_status status =
-        w->stopped ? EYOT_ECANCELED : jq_call_start(&call, w->node->flow->loop, programs, n, state, 0, done, w);
+        w->stopped ? EYOT_ECANCELED
+                   : jq_call_start(&call, w->node->flow->loop, programs, n, state, w->node->gf->timeout_ms, done, w);
     if (!status) w->call = call; /* `done` waits for the lock before it looks at the way */
     pthread_mutex_unlock(&w->lock);
     if (status) finish(w, status, NULL);
 }
 
 /* ---- the route -------------------------------------------------------------------------------------------------- */
+
+/* "an array", "null". */
+static const char *a_kind(const eyot_value *v)
+{
+    switch (eyot_value_kind_of(v)) {
+    case EYOT_VALUE_NULL: return "null";
+    case EYOT_VALUE_BOOL: return "a boolean";
+    case EYOT_VALUE_INT:
+    case EYOT_VALUE_UINT:
+    case EYOT_VALUE_FLOAT32:
+    case EYOT_VALUE_DOUBLE: return "a number";
+    case EYOT_VALUE_STRING: return "a string";
+    case EYOT_VALUE_ARRAY: return "an array";
+    case EYOT_VALUE_MAP: return "an object";
+    default: return "nothing that JSON has";
+    }
+}
 
 /* jq's notion: everything but null and false. */
 static bool is_true(const eyot_value *v)
@@ -157,9 +175,8 @@ static void choose_edges(way *w, const jq_result *results)
         if (edge->each != GF_NO_EXPR) {
             const jq_result *r = &results[k++];
             if (!r->value || eyot_value_kind_of(r->value) != EYOT_VALUE_ARRAY) {
-                FINISH(w, EYOT_EFAILED, "`each` of the edge to %s: %s%s%s", to, r->value ? "it gave a " : r->error,
-                       r->value ? eyot_value_kind_name(eyot_value_kind_of(r->value)) : "",
-                       r->value ? ", not an array" : "");
+                FINISH(w, EYOT_EFAILED, "`each` of the edge to %s: %s%s%s", to, r->value ? "it gave " : r->error,
+                       r->value ? a_kind(r->value) : "", r->value ? ", not an array" : "");
                 return;
             }
             if (!holds || eyot_value_count(r->value) == 0) continue;
@@ -305,8 +322,7 @@ static bool take_json(way *w, const command_result *r)
         return false;
     }
     if (eyot_value_kind_of(v) != EYOT_VALUE_MAP) {
-        FINISH(w, EYOT_EFAILED, "stdout is a JSON %s, not an object; %s", eyot_value_kind_name(eyot_value_kind_of(v)),
-               others);
+        FINISH(w, EYOT_EFAILED, "stdout is %s, not an object; %s", a_kind(v), others);
         eyot_value_unref(v);
         return false;
     }
@@ -513,8 +529,7 @@ static void take_jq(way *w, const jq_result *r)
     if (!r->value) {
         finish(w, EYOT_EFAILED, r->error);
     } else if (eyot_value_kind_of(r->value) != EYOT_VALUE_MAP) {
-        FINISH(w, EYOT_EFAILED, "it gave a %s; an update is an object",
-               eyot_value_kind_name(eyot_value_kind_of(r->value)));
+        FINISH(w, EYOT_EFAILED, "it gave %s; an update is an object", a_kind(r->value));
     } else {
         (void)eyot_task_update(w->task, eyot_value_ref(r->value));
         go_on(w);
