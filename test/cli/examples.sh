@@ -3,6 +3,7 @@
 # Every graph file of examples/, run as its first lines say, and its results worked out in another way. examples.sh EYOT
 # shellcheck source=test/cli/lib.sh disable=SC2016
 . "$(dirname "$0")/lib.sh"
+set -m # so that nothing is said of what is killed
 EXAMPLES=$ROOT/examples
 
 it "every example is without mistakes, and drawn"
