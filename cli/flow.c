@@ -108,6 +108,21 @@ static const char *action_of(const graphfile *file, const gf_node *gf)
     }
 }
 
+/* A relative `cwd` begins where the run began, wherever it goes on. False without memory. */
+static bool place_commands(flow_node *n)
+{
+    const char *own = n->gf->cwd, *base = n->flow->cwd;
+    if (own && *own != '/' && base) {
+        size_t room = strlen(base) + strlen(own) + 2;
+        n->cwd = malloc(room);
+        if (n->cwd) snprintf(n->cwd, room, "%s/%s", base, own);
+        return n->cwd != NULL;
+    }
+    if (!own) own = base;
+    n->cwd = own ? strdup(own) : NULL;
+    return !own || n->cwd;
+}
+
 static void add_node(flow *f, flow_node *n)
 {
     const gf_node *gf = n->gf;
@@ -163,7 +178,8 @@ static eyot_status build(flow *f, eyot_error *e)
     for (size_t i = 0; i < file->n_reduce; i++)
         eyot_graph_reduce_with(f->graph, file->reduce[i].key, file->reduce[i].reducer, file->reduce[i].limit);
     for (size_t i = 0; i < file->n_nodes; i++) {
-        if (!list_programs(&f->nodes[i])) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+        if (!list_programs(&f->nodes[i]) || !place_commands(&f->nodes[i]))
+            return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
         add_node(f, &f->nodes[i]);
     }
     for (size_t i = 0; i < file->n_nodes; i++) add_edges(f, &f->nodes[i]);
@@ -211,6 +227,7 @@ void flow_free(flow *f)
     for (size_t i = 0; f->nodes && i < f->file->n_nodes; i++) {
         free(f->nodes[i].before);
         free(f->nodes[i].after);
+        free(f->nodes[i].cwd);
     }
     for (size_t i = 0; i < f->n_modules; i++) dlclose(f->modules[i]);
     free(f->modules);

@@ -9,6 +9,7 @@
 typedef struct flow_node {
     flow *flow;
     const gf_node *gf;
+    char *cwd;       /* where its commands run; NULL: where we are */
     eyot_node_fn fn; /* call: the module's function */
     void *user;
     const char **before; /* programs evaluated on the task's state: env in order, then the node's own, if it has one */

@@ -100,19 +100,37 @@ static void finish(way *w, eyot_status status, const char *text)
         finish(w, status, finish_text);                         \
     } while (0)
 
-/* Starts the evaluation of programs; `done` goes on. */
+/* Starts the evaluation of programs; `done` goes on. They may take as long as their node, or as the loop allows. */
 static void evaluate(way *w, const char *const *programs, size_t n, const eyot_value *state, jq_done_fn done)
 {
     pthread_mutex_lock(&w->lock);
     jq_call *call = NULL;
     eyot_status status =
-        w->stopped ? EYOT_ECANCELED : jq_call_start(&call, w->node->flow->loop, programs, n, state, 0, done, w);
+        w->stopped ? EYOT_ECANCELED
+                   : jq_call_start(&call, w->node->flow->loop, programs, n, state, w->node->gf->timeout_ms, done, w);
     if (!status) w->call = call; /* `done` waits for the lock before it looks at the way */
     pthread_mutex_unlock(&w->lock);
     if (status) finish(w, status, NULL);
 }
 
 /* ---- the route -------------------------------------------------------------------------------------------------- */
+
+/* "an array", "null". */
+static const char *a_kind(const eyot_value *v)
+{
+    switch (eyot_value_kind_of(v)) {
+    case EYOT_VALUE_NULL: return "null";
+    case EYOT_VALUE_BOOL: return "a boolean";
+    case EYOT_VALUE_INT:
+    case EYOT_VALUE_UINT:
+    case EYOT_VALUE_FLOAT32:
+    case EYOT_VALUE_DOUBLE: return "a number";
+    case EYOT_VALUE_STRING: return "a string";
+    case EYOT_VALUE_ARRAY: return "an array";
+    case EYOT_VALUE_MAP: return "an object";
+    default: return "nothing that JSON has";
+    }
+}
 
 /* jq's notion: everything but null and false. */
 static bool is_true(const eyot_value *v)
@@ -157,9 +175,8 @@ static void choose_edges(way *w, const jq_result *results)
         if (edge->each != GF_NO_EXPR) {
             const jq_result *r = &results[k++];
             if (!r->value || eyot_value_kind_of(r->value) != EYOT_VALUE_ARRAY) {
-                FINISH(w, EYOT_EFAILED, "`each` of the edge to %s: %s%s%s", to, r->value ? "it gave a " : r->error,
-                       r->value ? eyot_value_kind_name(eyot_value_kind_of(r->value)) : "",
-                       r->value ? ", not an array" : "");
+                FINISH(w, EYOT_EFAILED, "`each` of the edge to %s: %s%s%s", to, r->value ? "it gave " : r->error,
+                       r->value ? a_kind(r->value) : "", r->value ? ", not an array" : "");
                 return;
             }
             if (!holds || eyot_value_count(r->value) == 0) continue;
@@ -305,8 +322,7 @@ static bool take_json(way *w, const command_result *r)
         return false;
     }
     if (eyot_value_kind_of(v) != EYOT_VALUE_MAP) {
-        FINISH(w, EYOT_EFAILED, "stdout is a JSON %s, not an object; %s", eyot_value_kind_name(eyot_value_kind_of(v)),
-               others);
+        FINISH(w, EYOT_EFAILED, "stdout is %s, not an object; %s", a_kind(v), others);
         eyot_value_unref(v);
         return false;
     }
@@ -314,19 +330,20 @@ static bool take_json(way *w, const command_result *r)
     return true;
 }
 
-/* The last lines of stderr, as far as they fit, joined by " / ". */
+/* The last lines of stderr, as far as they fit, joined by " / ". Of a last line that is too long, its end. */
 static void last_lines(char *to, size_t room, const command_result *r)
 {
-    size_t len = r->err_len, from;
-    while (len > 0 && strchr("\n\r \t", r->err[len - 1])) len--;
-    from = len > room / 2 ? len - room / 2 : 0;
-    if (from > 0) { /* from the beginning of a line, or at least of a character */
+    size_t len = r->err_len, n = 0;
+    while (len > 0 && strchr("\n\r \t", r->err[len - 1])) len--; /* NULs too */
+    size_t from = len, needs = 1;
+    for (; from > 0 && needs < room; from--) needs += r->err[from - 1] == '\n' ? 3 : 1;
+    if (needs > room) from++;
+    if (from > 0 && r->err[from - 1] != '\n') { /* from the beginning of a line, or at least of a character */
         const char *line = memchr(r->err + from, '\n', len - from);
         if (line) from = (size_t)(line - r->err) + 1;
         while (from < len && ((unsigned char)r->err[from] & 0xC0) == 0x80) from++;
     }
-    size_t n = 0;
-    for (size_t i = from; i < len && n + 4 < room; i++) {
+    for (size_t i = from; i < len; i++) {
         if (r->err[i] == '\n')
             n += (size_t)snprintf(to + n, room - n, " / ");
         else
@@ -337,14 +354,20 @@ static void last_lines(char *to, size_t room, const command_result *r)
 
 static void command_failed(way *w, const command_result *r)
 {
-    char tail[320];
-    last_lines(tail, sizeof tail, r);
+    char tail[200], said[64];
+    const char *key = eyot_task_key(w->task);
+    if (r->end == COMMAND_SIGNALLED)
+        snprintf(said, sizeof said, "killed by signal %d (%s)", r->code, strsignal(r->code));
+    else
+        snprintf(said, sizeof said, "exit status %d", r->code);
+    /* The run's error is "KEY: SAID: TAIL": its end, which tells most, is not to be cut. */
+    size_t before = (key ? strlen(key) : 0) + strlen(said) + 4, all = sizeof(((eyot_error *)0)->text);
+    size_t room = before + 64 < all ? all - before : 64;
+    last_lines(tail, room < sizeof tail ? room : sizeof tail, r);
     const char *colon = tail[0] ? ": " : "";
     switch (r->end) {
-    case COMMAND_EXITED: FINISH(w, EYOT_EFAILED, "exit status %d%s%s", r->code, colon, tail); break;
-    case COMMAND_SIGNALLED:
-        FINISH(w, EYOT_EFAILED, "killed by signal %d (%s)%s%s", r->code, strsignal(r->code), colon, tail);
-        break;
+    case COMMAND_EXITED:
+    case COMMAND_SIGNALLED: FINISH(w, EYOT_EFAILED, "%s%s%s", said, colon, tail); break;
     case COMMAND_NOT_STARTED:
     case COMMAND_GIVEN_UP: FINISH(w, EYOT_EFAILED, "could not %s: %s", r->what, strerror(r->code)); break;
     case COMMAND_TOO_MUCH:
@@ -484,7 +507,7 @@ static void start_command(way *w, const jq_result *results)
     const char *shell[] = {w->node->flow->file->shell, "-c", gf->command, NULL};
     command_spec spec = {.argv = gf->kind == GF_RUN ? shell : (const char *const *)gf->argv,
                          .env = (const char *const *)env,
-                         .cwd = gf->cwd ? gf->cwd : w->node->flow->cwd,
+                         .cwd = w->node->cwd,
                          .input = input,
                          .input_len = len,
                          .grace_ms = gf->grace_ms,
@@ -506,8 +529,7 @@ static void take_jq(way *w, const jq_result *r)
     if (!r->value) {
         finish(w, EYOT_EFAILED, r->error);
     } else if (eyot_value_kind_of(r->value) != EYOT_VALUE_MAP) {
-        FINISH(w, EYOT_EFAILED, "it gave a %s; an update is an object",
-               eyot_value_kind_name(eyot_value_kind_of(r->value)));
+        FINISH(w, EYOT_EFAILED, "it gave %s; an update is an object", a_kind(r->value));
     } else {
         (void)eyot_task_update(w->task, eyot_value_ref(r->value));
         go_on(w);

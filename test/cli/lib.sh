@@ -2,7 +2,8 @@
 # For tests of the program `eyot`:  . lib.sh; it "does this"; eyot list; code 0; out_is ""; …; finish
 # A test is a sentence and what follows it; all tests of a file share one directory. The first thing that is not as it
 # should be fails the test and is printed. The last line is the one that all test programs end with.
-# EYOT_TEST_ONLY=part of a sentence: what other tests find wrong is not counted.
+# EYOT_TEST_ONLY=part of a sentence: what other tests find wrong is not counted. `if it "…"; then` spares their time, too.
+# EYOT_TEST_PATIENCE=N: N times as much time is allowed (1).
 # shellcheck shell=bash disable=SC2034
 set -u
 EYOT=${1:?usage: $0 EYOT}
@@ -11,7 +12,8 @@ DIR=$(mktemp -d "${TMPDIR:-/tmp}/eyot-cli.XXXXXX")
 export HOME=$DIR XDG_CONFIG_HOME=$DIR/config TERM=dumb TZ=UTC LC_ALL=C.UTF-8
 unset EYOT_STORE EYOT_STORE_PASSWORD NO_COLOR
 cd "$DIR" || exit 1
-TEST='' STATE=passed CODE=0 PASSED=0 FAILED=0 SKIPPED=0
+PATIENCE=${EYOT_TEST_PATIENCE:-1}
+TEST='' STATE=passed CODE=0 MS=0 PASSED=0 FAILED=0 SKIPPED=0
 
 end_test() {
     [ -n "$TEST" ] || return 0
@@ -22,10 +24,11 @@ end_test() {
     esac
 }
 
-it() { # SENTENCE
+it() { # SENTENCE   false: it is not wanted
     end_test
     TEST=$1 STATE=passed
     case $TEST in *"${EYOT_TEST_ONLY:-}"*) ;; *) STATE=skipped ;; esac
+    [ "$STATE" = passed ]
 }
 
 wrong() { # WHAT   once per test
@@ -42,10 +45,34 @@ skip() { # WHY
     STATE=skipped
 }
 
-# Runs the program: stdout in `out`, stderr in `err`, its code in $CODE.
+now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+
+# Runs the program: stdout in `out`, stderr in `err`, its code in $CODE, the milliseconds it took in $MS.
 eyot() {
+    local began
+    began=$(now_ms)
     CODE=0
     "$EYOT" "$@" >out 2>err </dev/null || CODE=$?
+    MS=$(($(now_ms) - began))
+}
+# Until the command succeeds; the test fails when it never does.
+wait_for() { # COMMAND…
+    local last=$(($(now_ms) + 20000 * PATIENCE))
+    until "$@"; do
+        [ "$(now_ms)" -lt "$last" ] || { wrong "in vain: waited for $*"; return 1; }
+        sleep 0.02
+    done
+}
+lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; } # FILE N   at least
+# Processes with NAME=VALUE in the environment they began with, zombies aside.
+alive() { grep -lsazx -e "$1" /proc/[0-9]*/environ | cut -d/ -f3; } # NAME=VALUE
+gone() { [ -z "$(alive "$1")" ]; }
+gone_in() { # MS NAME=VALUE
+    local last=$(($(now_ms) + $1 * PATIENCE))
+    until gone "$2"; do
+        [ "$(now_ms)" -lt "$last" ] || { wrong "still alive after $1 ms: $(alive "$2" | tr '\n' ' ')"; return; }
+        sleep 0.02
+    done
 }
 
 code() { [ "$CODE" = "$1" ] || wrong "the exit code is $CODE, not $1"; }
@@ -56,6 +83,7 @@ err_is() { [ "$(cat err)" = "$1" ] || wrong "stderr is not: $1"; }
 err_has() { grep -qF -e "$1" err || wrong "stderr lacks: $1"; }
 err_empty() { [ ! -s err ] || wrong "stderr is not empty"; }
 err_one_line() { [ "$(wc -l <err)" = 1 ] || wrong "stderr has not one line"; }
+in_ms() { [ "$MS" -lt $(($1 * PATIENCE)) ] || wrong "it took $MS ms"; } # MOST
 same() { [ "$1" = "$2" ] || wrong "\"$1\" is not \"$2\""; }
 # Neither stream holds a control byte but newlines and tabs, nor a C1 control or a mark of direction.
 nothing_raw() {
