@@ -35,10 +35,10 @@ twelve.yaml:4:14: reduce: n: "sum" is no reducer
 twelve.yaml:8:5: node "a": run and exec: a node does one thing
 twelve.yaml:9:14: node "a": timeout: "5 minutes" is no duration; they are written 250ms, 30s, 5m, 2h, 3d
 twelve.yaml:10:15: node "a": next: there is no node "nowhere"
-twelve.yaml:12:9: node "b": jq: syntax error: unexpected end of text, expecting '}' line 1
+twelve.yaml:12:9: node "b": jq: syntax error: unexpected end of text, expecting '}'
 twelve.yaml:13:5: node "b": unknown key "colour"
 twelve.yaml:14:12: node "b": retry: the key "attempts" is missing
-twelve.yaml:15:27: node "b": when: foo/1 is not defined line 1
+twelve.yaml:15:27: node "b": when: foo/1 is not defined
 twelve.yaml:17:11: node "c": call: "words" is not of the form module:function
 END
 )"
