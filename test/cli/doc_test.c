@@ -258,7 +258,7 @@ static void check_stops_soon(char *text, const char *want)
 {
     uint64_t before = test_now_ms();
     check_stops(text, want);
-    CHECK(test_now_ms() - before < 100);
+    CHECK(test_now_ms() - before < 1000);
     free(text);
 }
 
