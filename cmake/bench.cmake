@@ -36,3 +36,9 @@ foreach(source ${bench_sources})
     target_compile_definitions(${name} PRIVATE ${bench_definitions})
     target_link_libraries(${name} PRIVATE eyot_static ${bench_libraries} Threads::Threads)
 endforeach()
+
+# It starts the program.
+if(TARGET eyot_program AND TARGET run_bench)
+    target_compile_definitions(run_bench PRIVATE EYOT_PROGRAM="$<TARGET_FILE:eyot_program>")
+    add_dependencies(run_bench eyot_program)
+endif()
