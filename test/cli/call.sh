@@ -3,6 +3,7 @@
 # Graph files that call functions of modules. call.sh EYOT WORDS.SO
 # shellcheck source=test/cli/lib.sh disable=SC2016
 . "$(dirname "$0")/lib.sh"
+APART=1
 WORDS=$2
 AT=$(dirname "$WORDS")
 
@@ -183,39 +184,41 @@ eyot_in_time() {
     MS=$(($(now_ms) - began))
 }
 
-it "one that never returns ends with its timeout, and so does the program; the run can be resumed"
-cat >g.yaml <<'END'
+if it "one that never returns ends with its timeout, and so does the program; the run can be resumed"; then
+    cat >g.yaml <<'END'
 graph: g
 nodes:
   begin: { set: {}, next: [a, b] }
   a: { call: 'trial:forever', timeout: 500ms, grace: 100ms }
   b: { run: 'echo done >>b-ran', output: none }
 END
-ID=never
-eyot_in_time run g.yaml --run never --nodes "$AT/trial.so"
-fails_with 'a: timed out after 500 ms'
-in_ms 5000
-eyot_in_time resume never --nodes "$AT/trial.so"
-fails_with 'a: timed out after 500 ms'
-same "$(cat b-ran)" 'done'
+    ID=never
+    eyot_in_time run g.yaml --run never --nodes "$AT/trial.so"
+    fails_with 'a: timed out after 500 ms'
+    in_ms 5000
+    eyot_in_time resume never --nodes "$AT/trial.so"
+    fails_with 'a: timed out after 500 ms'
+    same "$(cat b-ran)" 'done'
+fi
 
-it "a second signal ends a run whose function never returns"
-cat >g.yaml <<'END'
+if it "a second signal ends a run whose function never returns"; then
+    cat >g.yaml <<'END'
 graph: g
 nodes:
   begin: { set: {}, next: [a, b] }
   a: { call: 'trial:forever' }
   b: { run: 'echo $$ >b-runs; exec sleep 300', output: none }
 END
-"$EYOT" run g.yaml --run stuck --nodes "$AT/trial.so" >out 2>err </dev/null &
-RUN=$!
-wait_for lines b-runs 1
-kill -TERM $RUN
-wait_for grep -q 'once more to stop at once' err
-kill -TERM $RUN
-CODE=0
-wait $RUN 2>/dev/null || CODE=$?
-code 143
-gone_in 1000 EYOT_RUN=stuck
+    "$EYOT" run g.yaml --run stuck --nodes "$AT/trial.so" >out 2>err </dev/null &
+    RUN=$!
+    wait_for lines b-runs 1
+    kill -TERM $RUN
+    wait_for grep -q 'once more to stop at once' err
+    kill -TERM $RUN
+    CODE=0
+    wait $RUN 2>/dev/null || CODE=$?
+    code 143
+    gone_in 1000 EYOT_RUN=stuck
+fi
 
 finish
