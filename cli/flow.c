@@ -26,7 +26,7 @@ static eyot_status load(flow *f, const char *path, const eyot_nodes **table, eyo
 {
     char here[4200];
     snprintf(here, sizeof here, "%s%.4096s", strchr(path, '/') ? "" : "./", path);
-    void *module = dlopen(here, RTLD_NOW | RTLD_LOCAL);
+    void *module = dlopen(here, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); /* it may have threads */
     if (!module) return eyot_error_set(e, EYOT_EINVAL, "--nodes: %s", dlerror());
     f->modules[f->n_modules++] = module;
     void *symbol = dlsym(module, "eyot_nodes_table");
@@ -218,6 +218,11 @@ eyot_status flow_make(flow **out, const graphfile *file, const flow_options *opt
 const eyot_graph *flow_graph(const flow *f)
 {
     return f->graph;
+}
+
+bool flow_is_busy(const flow *f)
+{
+    return f && atomic_load(&f->inside) > 0;
 }
 
 void flow_free(flow *f)

@@ -34,6 +34,8 @@ typedef struct flow_options {
 
 eyot_status flow_make(flow **out, const graphfile *file, const flow_options *options, eyot_error *e); /* borrows file */
 const eyot_graph *flow_graph(const flow *f);
+/* Is a function of a module still at work? After the run's end it is one that outlived its timeout and the grace. */
+bool flow_is_busy(const flow *f);
 void flow_free(flow *f);
 
 #endif

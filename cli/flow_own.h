@@ -3,6 +3,8 @@
 #ifndef EYOT_CLI_FLOW_OWN_H
 #define EYOT_CLI_FLOW_OWN_H
 
+#include <stdatomic.h>
+
 #include "cli/flow.h"
 
 /* A node with what was worked out once for all of its tasks. */
@@ -37,6 +39,7 @@ struct flow {
     size_t n_conditions;
     void **modules; /* dlopen's */
     size_t n_modules;
+    atomic_uint inside; /* calls of their functions that have not returned */
 };
 
 /* flow_task.c: the node function of every node of a graph file; `user` is its flow_node. */

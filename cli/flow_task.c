@@ -632,7 +632,9 @@ static way *way_new(eyot_task *task, const flow_node *n)
 static bool call(const flow_node *n, eyot_task *task, eyot_status *status)
 {
     uint64_t began = now_ms();
+    atomic_fetch_add(&n->flow->inside, 1);
     *status = n->fn(task, n->user);
+    atomic_fetch_sub(&n->flow->inside, 1);
     if (!*status && (n->routes || n->gf->drop) && !eyot_task_routed(task)) return true;
     if (*status != EYOT_PENDING && *status != EYOT_SUSPENDED)
         tell(n, task, *status ? FLOW_FAILED : FLOW_ENDED, *status ? eyot_status_text(*status) : NULL, now_ms() - began);

@@ -117,13 +117,16 @@ int life_end(life *l, int code)
     signals_watch(NULL);
     /* The results of its last commands still complete their tasks, which look at everything below. */
     if (l->loop) loop_stop(l->loop, false);
+    code = caught && code == EXIT_CANCELLED ? EXIT_SIGNAL + caught : code;
+    /* A function that was given up has a thread of the engine, and nobody can take it away. The run has ended, and is stored. */
+    if (flow_is_busy(l->flow)) _exit(out_end(code));
     eyot_run_free(l->run);
     eyot_engine_free(l->engine);
     flow_free(l->flow);
     place_close(&l->place);
     graphfile_free(l->file);
     free(l->cwd);
-    return caught && code == EXIT_CANCELLED ? EXIT_SIGNAL + caught : code;
+    return code;
 }
 
 /* ---- hints ------------------------------------------------------------------------------------------------------ */

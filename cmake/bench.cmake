@@ -44,3 +44,8 @@ if(EYOT_HAVE_CLI)
     eyot_c_flags(command_bench)
     target_link_libraries(command_bench PRIVATE eyot_cli Threads::Threads)
 endif()
+# It starts the program.
+if(TARGET eyot_program AND TARGET run_bench)
+    target_compile_definitions(run_bench PRIVATE EYOT_PROGRAM="$<TARGET_FILE:eyot_program>")
+    add_dependencies(run_bench eyot_program)
+endif()

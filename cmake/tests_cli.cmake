@@ -42,6 +42,19 @@ if(TARGET eyot_program AND Python3_FOUND)
     endforeach()
 endif()
 
+# Functions that graph files call: test/cli/nodes/x.c is the module x.so, beside that of the example.
+if(TARGET eyot_program AND EYOT_EXAMPLES AND Python3_FOUND)
+    file(GLOB nodes_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/cli/nodes/*.c)
+    foreach(source ${nodes_sources})
+        get_filename_component(name ${source} NAME_WE)
+        eyot_nodes_module(${name} ${source})
+        target_link_libraries(nodes_${name} PRIVATE Threads::Threads)
+    endforeach()
+    add_test(NAME cli_call
+        COMMAND ${PROJECT_SOURCE_DIR}/test/cli/call.sh $<TARGET_FILE:eyot_program> $<TARGET_FILE:nodes_words>)
+    set_tests_properties(cli_call PROPERTIES LABELS unit TIMEOUT 300)
+endif()
+
 foreach(source ${cli_fuzz_sources})
     eyot_fuzz_test(eyot_cli_program ${source})
 endforeach()

@@ -3,6 +3,7 @@
 # What expressions may do to a run. expressions.sh EYOT
 # shellcheck source=test/cli/lib.sh disable=SC2016
 . "$(dirname "$0")/lib.sh"
+APART=1
 
 # Runs the graph on stdin as run g-N; the options are those of `eyot run`.
 N=0
