@@ -70,8 +70,11 @@ wait_for() { # COMMAND…
     done
 }
 lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; } # FILE N   at least
-# Processes with NAME=VALUE in the environment they began with, zombies aside.
-alive() { grep -lsazx -e "$1" /proc/[0-9]*/environ | cut -d/ -f3; } # NAME=VALUE
+# Processes of this test program with NAME=VALUE in the environment they began with, zombies aside.
+export EYOT_TEST_PROGRAM_ID=$$
+alive() { # NAME=VALUE
+    grep -lsazx -e "$1" /proc/[0-9]*/environ | xargs -r grep -lsazx -e "EYOT_TEST_PROGRAM_ID=$$" | cut -d/ -f3
+}
 gone() { [ -z "$(alive "$1")" ]; }
 gone_in() { # MS NAME=VALUE
     local last=$(($(now_ms) + $1 * PATIENCE))
