@@ -72,6 +72,8 @@ wait_for() { # COMMAND…
 lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; } # FILE N   at least
 # Processes with NAME=VALUE in the environment they began with, zombies aside.
 alive() { grep -lsazx -e "$1" /proc/[0-9]*/environ | cut -d/ -f3; } # NAME=VALUE
+# A process that is no zombie: whoever inherits orphans may let them wait.
+running() { grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; } # PID
 gone() { [ -z "$(alive "$1")" ]; }
 gone_in() { # MS NAME=VALUE
     local last=$(($(now_ms) + $1 * PATIENCE))
@@ -105,6 +107,8 @@ json() { # EXPRESSION VALUE   of what stdout holds, by Python
 finish() {
     end_test
     cd / || exit 1
+    # What should be gone and is not.
+    [ "$FAILED" = 0 ] || alive "HOME=$DIR" | xargs -r kill -KILL 2>/dev/null
     if [ "$FAILED" = 0 ]; then rm -rf "$DIR"; else printf '     kept %s\n' "$DIR"; fi
     echo "$((PASSED + FAILED + SKIPPED)) tests, $PASSED passed, $FAILED failed, $SKIPPED skipped"
     [ "$FAILED" = 0 ]
