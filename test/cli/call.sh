@@ -7,11 +7,11 @@ APART=1
 WORDS=$2
 AT=$(dirname "$WORDS")
 
-# Runs one node that calls trial:FUNCTION, with more keys if they are given, as run g-N.
+# Runs one node that calls trial:FUNCTION, with more keys if they are given, as run $ID.
 N=0
 call() { # FUNCTION [KEYS [OPTION…]]
     local keys=${2:-}
-    N=$((N + 1)) ID=g-$N
+    N=$((N + 1)) ID=g-$$-$N
     cat >g.yaml <<END
 graph: g
 nodes:
@@ -25,7 +25,7 @@ END
 # The same with a graph on stdin.
 run() { # [OPTION]…
     cat >g.yaml
-    N=$((N + 1)) ID=g-$N
+    N=$((N + 1)) ID=g-$$-$N
     eyot run g.yaml --run "$ID" --nodes "$AT/trial.so" "$@"
 }
 fails_with() { # TEXT
@@ -209,7 +209,7 @@ nodes:
   a: { call: 'trial:forever' }
   b: { run: 'echo $$ >b-runs; exec sleep 300', output: none }
 END
-    "$EYOT" run g.yaml --run stuck --nodes "$AT/trial.so" >out 2>err </dev/null &
+    "$EYOT" run g.yaml --run "stuck-$$" --nodes "$AT/trial.so" >out 2>err </dev/null &
     RUN=$!
     wait_for lines b-runs 1
     kill -TERM $RUN
@@ -218,7 +218,7 @@ END
     CODE=0
     wait $RUN 2>/dev/null || CODE=$?
     code 143
-    gone_in 1000 EYOT_RUN=stuck
+    gone_in 1000 "EYOT_RUN=stuck-$$"
 fi
 
 finish

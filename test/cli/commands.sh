@@ -6,11 +6,11 @@
 APART=1
 set -m # so that SIGINT is not ignored in what runs beside us
 
-# Runs the graph on stdin as run g-N; the options are those of `eyot run`.
+# Runs the graph on stdin as run $ID; the options are those of `eyot run`.
 N=0
 run() { # [OPTION]…
     cat >g.yaml
-    N=$((N + 1)) ID=g-$N
+    N=$((N + 1)) ID=g-$$-$N
     eyot run g.yaml --run "$ID" "$@"
 }
 fails_with() { # TEXT
@@ -33,7 +33,8 @@ nodes:
     run: |
         [ "$I" -ge 10 ] || { echo "$I" >>did; echo "{\"done\":[$I]}"; exit; }
         [ ! -e go ] || { echo "$I" >>did; echo "{\"done\":[$I]}"; exit; }
-        case $((I % 4)) in
+        case $((I % 5)) in
+            0) exec env -i sh -c 'echo $$ >>bare; echo x >>began; sleep 300; sleep 300' ;;
             1) trap '' TERM HUP INT ;;
             2) setsid sh -c 'echo x >>began; sleep 300; sleep 300'; exit ;;
             3) (setsid sh -c 'trap "" TERM; sleep 300; sleep 300' &) ;;
@@ -48,16 +49,22 @@ END
     # shellcheck disable=SC2317
     settled() { [ "$("$EYOT" history "$1" --jsonl | grep -c '"node":"work"')" = 10 ]; }
     for round in 1 2; do
-        rm -f go did began
-        "$EYOT" run many.yaml --run many-$round -j 40 >out 2>err </dev/null &
+        rm -f go did began bare
+        "$EYOT" run many.yaml --run many-$$-$round -j 40 >out 2>err </dev/null &
         wait_for lines began 20
-        wait_for settled many-$round
-        [ "$(alive EYOT_RUN=many-$round | wc -l)" -ge 25 ] || wrong "too few processes to test anything"
+        wait_for settled many-$$-$round
+        [ "$(alive EYOT_RUN=many-$$-$round | wc -l)" -ge 20 ] || wrong "too few processes to test anything"
         kill -KILL $!
         { wait $!; } 2>/dev/null
-        gone_in 1000 EYOT_RUN=many-$round
+        last=$(($(now_ms) + 1000 * PATIENCE))
+        gone_in 1000 EYOT_RUN=many-$$-$round
+        while read -r pid; do # these have no environment, only their group
+            while running "$pid" && [ "$(now_ms)" -lt "$last" ]; do sleep 0.02; done
+            ! running "$pid" || wrong "process $pid is still alive"
+        done <bare
+        same "$(wc -l <bare)" 4
         touch go
-        eyot resume many-$round
+        eyot resume many-$$-$round
         code 0
         json 'v["done"] == list(range(30))' true
         same "$(sort -n did | tr '\n' ' ')" "$(seq -s ' ' 0 29) "
@@ -106,12 +113,12 @@ max_output: 1MiB
 nodes: { a: { run: 'yes | head -c 1G', output: text x, timeout: 5m } }
 END
     began=$(now_ms)
-    measured run much.yaml --run much
-    CODE=$? MS=$(($(now_ms) - began)) ID=much
+    measured run much.yaml --run "much-$$"
+    CODE=$? MS=$(($(now_ms) - began)) ID=much-$$
     fails_with 'a: it wrote more than 1048576 bytes to stdout (max_output)'
     in_ms 3000
     [ "$KIB" -lt $((60000 * (PATIENCE > 1 ? 10 : 1))) ] || wrong "it took $KIB KiB"
-    gone_in 1000 EYOT_RUN=much
+    gone_in 1000 "EYOT_RUN=much-$$"
 fi
 
 it "as many bytes as max_output are taken"
@@ -158,7 +165,7 @@ END
 code 1
 json 'v["error"]' "$(printf '{"task": "a", "attempt": 1, "text": "a: timed out after 300 ms"}')"
 in_ms 2000
-gone_in 1000 EYOT_RUN=$ID
+gone_in 1000 "EYOT_RUN=$ID"
 
 it "one that ignores SIGTERM ends after its grace"
 run <<'END'
@@ -169,7 +176,7 @@ fails_with 'a: timed out after 300 ms'
 same "$(cat told)" told
 [ "$MS" -ge 800 ] || wrong "it had no grace: $MS ms"
 in_ms 3000
-gone_in 1000 EYOT_RUN=$ID
+gone_in 1000 "EYOT_RUN=$ID"
 
 it "a program that is missing is told"
 run <<'END'
@@ -204,7 +211,7 @@ END
 code 0
 json 'v' '{"x": "x"}'
 in_ms 3000
-gone_in 1000 EYOT_RUN=$ID
+gone_in 1000 "EYOT_RUN=$ID"
 
 it "nor that of a child in a session of its own"
 run <<'END'
@@ -461,19 +468,19 @@ nodes:
   list: { jq: '{items: [range(300)]}', next: [{ to: work, each: .items }] }
   work: { run: 'echo x >>up; exec sleep 300', output: none }
 END
-    "$EYOT" run wide.yaml --run wide -j 1000 -q >out 2>err </dev/null &
+    "$EYOT" run wide.yaml --run "wide-$$" -j 1000 -q >out 2>err </dev/null &
     RUN=$!
     wait_for lines up 300
     n=$(find /proc/$RUN/task -mindepth 1 -maxdepth 1 | wc -l)
     [ "$n" -gt 0 ] || wrong "no threads"
     [ "$n" -lt 20 ] || wrong "$n threads"
-    n=$(alive EYOT_RUN=wide | wc -l)
+    n=$(alive "EYOT_RUN=wide-$$" | wc -l)
     [ "$n" -ge 300 ] || wrong "only $n processes"
     kill -TERM $RUN
     wait $RUN 2>/dev/null
     CODE=$?
     code 143
-    gone_in 1000 EYOT_RUN=wide
+    gone_in 1000 "EYOT_RUN=wide-$$"
 fi
 
 finish

@@ -91,23 +91,23 @@ case \$FILE in [cde]*) ;; *) [ -e "$PWD/on" ] || exec sleep 300 ;; esac
 echo "\$n"
 END
 chmod +x bin/wc
-PATH=$PWD/bin:$PATH "$EYOT" run "$EXAMPLES/digest.yaml" --set-str dir="$PWD/texts" --run twice -j 2 >out 2>err </dev/null &
+PATH=$PWD/bin:$PATH "$EYOT" run "$EXAMPLES/digest.yaml" --set-str dir="$PWD/texts" --run "twice-$$" -j 2 >out 2>err </dev/null &
 RUN=$!
 # shellcheck disable=SC2317
-counted() { [ "$("$EYOT" history twice --jsonl 2>/dev/null | grep -c '"node":"count"')" = 4 ]; }
+counted() { [ "$("$EYOT" history "twice-$$" --jsonl 2>/dev/null | grep -c '"node":"count"')" = 4 ]; }
 wait_for lines counted 6
 wait_for counted
 kill -KILL $RUN
 { wait $RUN; } 2>/dev/null
-gone_in 1000 EYOT_RUN=twice
+gone_in 1000 "EYOT_RUN=twice-$$"
 grep "^[cde]" counted >before
 : >counted
 touch on
-PATH=$PWD/bin:$PATH eyot resume twice
+PATH=$PWD/bin:$PATH eyot resume "twice-$$"
 code 7
 same "$(sort counted before | uniq -d)" ''
 same "$(cat counted before | wc -l)" "$(find texts -type f | wc -l)"
-eyot show twice --json
+eyot show "twice-$$" --json
 json 'v["state"]["words"]' "$(cat texts/* | wc -w)"
 
 it "publish: yes publishes, no does not, a bad page is not asked about"

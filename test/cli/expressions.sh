@@ -5,11 +5,11 @@
 . "$(dirname "$0")/lib.sh"
 APART=1
 
-# Runs the graph on stdin as run g-N; the options are those of `eyot run`.
+# Runs the graph on stdin as run $ID; the options are those of `eyot run`.
 N=0
 run() { # [OPTION]…
     cat >g.json
-    N=$((N + 1)) ID=g-$N
+    N=$((N + 1)) ID=g-$$-$N
     eyot run g.json --run "$ID" "$@"
 }
 # Runs one node with this expression.

@@ -75,6 +75,8 @@ export EYOT_TEST_PROGRAM_ID=$$
 alive() { # NAME=VALUE
     grep -lsazx -e "$1" /proc/[0-9]*/environ | xargs -r grep -lsazx -e "EYOT_TEST_PROGRAM_ID=$$" | cut -d/ -f3
 }
+# A process that is no zombie: whoever inherits orphans may let them wait.
+running() { grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; } # PID
 gone() { [ -z "$(alive "$1")" ]; }
 gone_in() { # MS NAME=VALUE
     local last=$(($(now_ms) + $1 * PATIENCE))
@@ -108,6 +110,8 @@ json() { # EXPRESSION VALUE   of what stdout holds, by Python
 finish() {
     end_test
     cd / || exit 1
+    # What should be gone and is not.
+    [ "$FAILED" = 0 ] || alive "HOME=$DIR" | xargs -r kill -KILL 2>/dev/null
     if [ "$FAILED" = 0 ]; then rm -rf "$DIR"; else printf '     kept %s\n' "$DIR"; fi
     echo "$((PASSED + FAILED + SKIPPED)) tests, $PASSED passed, $FAILED failed, $SKIPPED skipped"
     [ "$FAILED" = 0 ]

@@ -23,7 +23,7 @@ end() {
     { wait "$RUN"; } 2>/dev/null || CODE=$? # bash would tell of a kill
 }
 command_is_gone() {
-    for _ in $(seq 60); do kill -0 "$(cat pid)" 2>/dev/null || return 0; sleep 0.05; done
+    for _ in $(seq 60); do running "$(cat pid)" || return 0; sleep 0.05; done
     wrong "the command still runs"
 }
 
