@@ -10,7 +10,7 @@
 
 typedef struct flow flow;
 
-typedef enum flow_event_kind { FLOW_STARTED, FLOW_ENDED, FLOW_FAILED } flow_event_kind;
+typedef enum flow_event_kind { FLOW_STARTED, FLOW_ENDED, FLOW_FAILED, FLOW_STOPPED } flow_event_kind;
 typedef struct flow_event {
     flow_event_kind kind;
     const char *task, *node;

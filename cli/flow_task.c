@@ -84,7 +84,10 @@ static void finish(way *w, eyot_status status, const char *text)
         if (status == EYOT_EFAILED) status = said;
     }
     if (status != EYOT_SUSPENDED)
-        tell(w->node, task, status ? FLOW_FAILED : FLOW_ENDED,
+        tell(w->node, task,
+             status == EYOT_ECANCELED ? FLOW_STOPPED
+             : status                 ? FLOW_FAILED
+                                      : FLOW_ENDED,
              status == EYOT_ECANCELED ? "stopped" : (status ? (text ? text : eyot_status_text(status)) : NULL),
              now_ms() - w->began_ms);
     eyot_task_on_cancel(task, NULL, NULL);
@@ -666,7 +669,7 @@ eyot_status flow_rescue(eyot_task *task, eyot_status status, const char *text, v
     eyot_value *error = eyot_value_new_map();
     error = eyot_value_set(error, "task", eyot_value_new_string(eyot_task_key(task)));
     error = eyot_value_set(error, "node", eyot_value_new_string(gf->id));
-    error = eyot_value_set(error, "attempt", eyot_value_new_int((int64_t)eyot_task_attempt(task) - 1));
+    error = eyot_value_set(error, "attempt", eyot_value_new_int((int64_t)eyot_task_attempt(task)));
     error = eyot_value_set(error, "status", eyot_value_new_string(eyot_status_name(status)));
     error = eyot_value_set(error, "text", eyot_value_new_string(text));
     eyot_status given = error ? eyot_task_set_value(task, "error", error) : EYOT_ENOMEM;

@@ -159,7 +159,12 @@ static int say_failed(const life *l, eyot_status status, const eyot_error *e)
     bool named = !task || strncmp(text, task, strlen(task)) == 0;
     int code = failed_code(status, task);
     out_error(code, "%s failed: %s%s%s", id, named ? "" : task, named ? "" : ": ", text);
-    out_note("what is done is kept; to try again: %s", life_resume_hint(l, id));
+    if (status == EYOT_ECONFLICT) /* the same log leads to the same conflict */
+        out_note("what is done is kept; name a reducer for the key in the file, and go on with: %s --graph FILE "
+                 "--accept-changes",
+                 life_resume_hint(l, id));
+    else
+        out_note("what is done is kept; to try again: %s", life_resume_hint(l, id));
     return code;
 }
 

@@ -32,19 +32,20 @@ void progress_observe(void *arg, const flow_event *ev)
     switch (ev->kind) {
     case FLOW_STARTED: out_note("%s%s: started", ev->task, attempt); break;
     case FLOW_ENDED: out_note("%s%s: done in %s", ev->task, attempt, time); break;
+    case FLOW_STOPPED: out_note("%s%s: stopped after %s", ev->task, attempt, time); break;
     case FLOW_FAILED: out_note("%s%s: failed in %s: %s", ev->task, attempt, time, ev->text ? ev->text : "?"); break;
     }
 }
 
 /* ---- the line at the bottom ------------------------------------------------------------------------------------- */
 
-void progress_line(char text[256], const char *id, const eyot_run_metrics *m, unsigned columns)
+void progress_line(char text[256], const char *id, const eyot_run_metrics *m, uint64_t steps, unsigned columns)
 {
     char time[WHEN_TEXT], failed[48] = "", line[200];
     double seconds = (double)m->elapsed_ns / 1e9;
     when_took(time, m->elapsed_ns / 1000000);
     if (m->failed) snprintf(failed, sizeof failed, ", %" PRIu64 " failed", m->failed);
-    snprintf(line, sizeof line, "%" PRIu64 " done, %" PRIu64 " running, %" PRIu64 " branch%s%s, %.1f/s, %s", m->tasks,
+    snprintf(line, sizeof line, "%" PRIu64 " done, %" PRIu64 " running, %" PRIu64 " branch%s%s, %.1f/s, %s", steps,
              m->running, m->branches, m->branches == 1 ? "" : "es", failed,
              seconds > 0 ? (double)m->tasks / seconds : 0.0, time);
     /* The numbers change, the name does not: of a line that is too long the name goes. */
@@ -62,7 +63,8 @@ static void draw(const eyot_run *run)
     eyot_run_metrics m = {.size = sizeof m};
     if (eyot_run_measure(run, &m) != EYOT_OK) return;
     bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-    progress_line(text, eyot_run_id(run), &m, known ? size.ws_col - 1u : 79); /* a full line would wrap */
+    progress_line(text, eyot_run_id(run), &m, eyot_run_steps(run),
+                  known ? size.ws_col - 1u : 79); /* a full line would wrap */
     out_status(text);
 }
 

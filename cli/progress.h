@@ -14,7 +14,7 @@ void progress_observe(void *arg, const flow_event *ev);
 void progress_start(const eyot_run *run);
 void progress_stop(void);
 
-/* The line, cut to so many columns. */
-void progress_line(char text[256], const char *id, const eyot_run_metrics *m, unsigned columns);
+/* The line, cut to so many columns; `steps` counts those of earlier lives too, the rate does not. */
+void progress_line(char text[256], const char *id, const eyot_run_metrics *m, uint64_t steps, unsigned columns);
 
 #endif

@@ -23,14 +23,22 @@ typedef struct ended {
 typedef struct attempts {
     const char *wanted; /* a task's key, or a node's id; NULL: all */
     ended *list;
-    size_t n, cap;
+    size_t n, cap, n_failed;
 } attempts;
+
+static bool known(const attempts *all, const eyot_history_entry *entry)
+{
+    for (size_t i = all->n; i-- > 0;)
+        if (all->list[i].attempt == entry->attempt && strcmp(all->list[i].task, entry->task) == 0) return true;
+    return false;
+}
 
 static eyot_status on_entry(void *arg, const eyot_history_entry *entry)
 {
     attempts *all = arg;
     bool failed = entry->kind == EYOT_ENTRY_ATTEMPT;
     if (entry->kind != EYOT_ENTRY_TASK && !failed) return EYOT_OK;
+    if (!failed && all->n_failed > 0 && known(all, entry)) return EYOT_OK; /* the rescue of the last attempt */
     if (all->wanted && strcmp(all->wanted, entry->task) != 0 && strcmp(all->wanted, entry->node) != 0) return EYOT_OK;
     if (all->n == all->cap) {
         size_t cap = all->cap ? all->cap * 2 : 64;
@@ -42,6 +50,7 @@ static eyot_status on_entry(void *arg, const eyot_history_entry *entry)
     char *task = strdup(entry->task);
     if (!task) return EYOT_ENOMEM;
     all->list[all->n++] = (ended){task, entry->attempt, failed};
+    all->n_failed += failed;
     return EYOT_OK;
 }
 

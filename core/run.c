@@ -510,6 +510,8 @@ static eyot_status call_rescue(eyot_run *r, eyot_task *t, eyot_status status, co
     t->aside->failure = copy;
     t->aside->failure_status = status;
     eyot__task_again(t);
+    t->attempt =
+        t->a.memo ? t->a.memo->failed : t->attempt; /* it belongs to the last attempt, and is none of its own */
     enqueue(r, t);
     return EYOT_OK;
 }
@@ -749,7 +751,10 @@ void eyot__run_settle_end(eyot_run *r)
     if (r->status == EYOT_RUN_CANCELLED) eyot_error_set(&r->error, EYOT_ECANCELED, "the run was cancelled");
     if (r->status == EYOT_RUN_SUSPENDED)
         eyot_error_set(&r->error, EYOT_ESUSPENDED,
-                       r->asking ? "the run waits for %u answers" : "the run waits for a time", r->asking);
+                       r->asking > 1    ? "the run waits for %u answers"
+                       : r->asking == 1 ? "the run waits for an answer"
+                                        : "the run waits for a time",
+                       r->asking);
     if (r->stored && !r->lost)
         write_end(r);
     else

@@ -85,14 +85,14 @@ code 0
 json 'v["x"]' 1
 
 it "on a terminal there is a line of progress, and nothing of it is left"
-if command -v script >/dev/null; then
+if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then
     rm -f go pid
     TERM=xterm script -qec "stty cols 80; timeout --foreground -s INT 2 $EYOT run waits.json --run seen" /dev/null >out 2>err </dev/null
     : >err
     out_has 'seen: 1 done, 1 running, 1 branch'
     tr '\r' '\n' <out | grep -v '^ *$' | tail -1 | grep -q 'seen is cancelled' || wrong "the line is still there"
 else
-    skip "no program \"script\""
+    skip "no program \"script\", or no terminal for it"
 fi
 
 it "without a terminal there is none, and -v tells of every task"

@@ -22,7 +22,7 @@ bad=0 calls=0 number=0 kind='' file='' command='' status=0
 plain() {
     sed -E -e 's/\b([a-z]+)-[0-9a-z]{8}\b/\1-ID/g' -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}/DATE/g' \
         -e 's/<?[0-9]+(\.[0-9]+)? (ms|s|min|h)\b/TIME/g' -e 's/^.*: line [0-9]+: +[0-9]+ Killed.*/Killed/' \
-        -e 's/ waits for 1 answers/ waits for an answer/' -e 's/[█ ]+/ /g' -e 's/ $//' "$@"
+        -e 's/[█ ]+/ /g' -e 's/ $//' "$@"
 }
 
 show() { [ -z "$print" ] || printf '%s\n' "$1"; }
