@@ -20,6 +20,7 @@ declare -A package_test=(
     [libtbb-dev]='test -e /usr/include/oneapi/tbb.h -o -e /usr/include/tbb/tbb.h'
     [libcjson-dev]='test -e /usr/include/cjson/cJSON.h'
     [libmsgpack-dev]='test -e /usr/include/msgpack.h'
+    [groff-base]='command -v groff'
     [python3]='command -v python3'
 )
 
