@@ -168,7 +168,7 @@ static eyot_run *run_new(eyot_engine *engine, const eyot_graph *g, const eyot_ru
     r->chunks = eyot__chunks_ref(engine->chunks);
     r->stored = engine->store != NULL;
     r->status = EYOT_RUN_RUNNING;
-    r->began_ns = eyot__now_ns();
+    r->began_ns = eyot__run_clock_ns(r);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->changed, NULL);
     set_options(r, o);
@@ -374,6 +374,7 @@ static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
     r->status = EYOT_RUN_DONE;
     r->phase = EYOT__RUN_ENDED;
     r->stored = false;
+    r->ended_ns = r->began_ns; /* nothing of it is done in this life */
     return r->frontier.n_ends
                ? eyot__frontier_result(&r->frontier, &r->result, e)
                : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but none of its branches has ended", r->id);
@@ -483,7 +484,7 @@ eyot_status eyot_run_measure(const eyot_run *run, eyot_run_metrics *out)
     m.failed = r->n_failed;
     m.retried = r->n_retried;
     m.task_ns = r->task_ns;
-    m.elapsed_ns = (r->phase == EYOT__RUN_ENDED ? r->ended_ns : eyot__now_ns()) - r->began_ns;
+    m.elapsed_ns = (r->phase == EYOT__RUN_ENDED ? r->ended_ns : eyot__run_clock_ns(r)) - r->began_ns;
     m.peak_parallel = r->peak;
     m.running = r->running;
     m.ready = r->n_ready;

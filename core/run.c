@@ -690,7 +690,7 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
 static void ended(eyot_run *r)
 {
     r->phase = EYOT__RUN_ENDED;
-    r->ended_ns = eyot__now_ns();
+    r->ended_ns = eyot__run_clock_ns(r);
     for (eyot__activation *a = r->frontier.live; a && r->asides > 0; a = a->next)
         if (((eyot_task *)(void *)a)->aside) eyot__aside_retire((eyot_task *)(void *)a);
     if (r->listed && r->engine) eyot__pool_withdraw(r->engine, r);

@@ -13,6 +13,7 @@
 #include <eyot/store.h>
 
 #include "core/branch.h"
+#include "core/clock.h"
 #include "core/store.h"
 
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
@@ -203,6 +204,11 @@ struct eyot_run {
     _Alignas(16) char memory[EYOT__RUN_INLINE_TASKS * EYOT__SLAB_ALIGN(sizeof(eyot_task))];
 };
 
+/* For how long a run takes. A run without a store may take less than reading the better clock twice. */
+static inline uint64_t eyot__run_clock_ns(const eyot_run *r)
+{
+    return r->stored ? eyot__now_ns() : eyot__coarse_ns();
+}
 /* The first or the rebuilt frontier's tasks may start. Run lock held. */
 void eyot__run_begin(eyot_run *r);
 /* Runs tasks of the run until none may start. Run lock held on entry and exit, not meanwhile. */

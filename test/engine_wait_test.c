@@ -135,6 +135,10 @@ TEST(engine_ask__the_answer_starts_the_task_again)
     eyot_run_free(run);
     CHECK_OK(resume(&run, engine, g, "r", NULL, NULL, NULL)); /* done: only loaded */
     CHECK_INT(sum_of(run), 108);
+    eyot_run_metrics m = {.size = sizeof m};
+    CHECK_OK(eyot_run_measure(run, &m));
+    CHECK_INT(m.elapsed_ns, 0);
+    CHECK_INT(m.tasks, 0);
     eyot_run_free(run);
     eyot_engine_free(engine);
     eyot_store_close(store);

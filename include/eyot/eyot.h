@@ -346,7 +346,7 @@ typedef struct eyot_run_metrics {
     uint64_t failed;         /* attempts that failed */
     uint64_t retried;        /* of these, followed by another */
     uint64_t task_ns;        /* sum of the time of all attempts that were measured; short ones are sampled */
-    uint64_t elapsed_ns;     /* since the start or resume, until the end */
+    uint64_t elapsed_ns;     /* since the start or resume, until the end; without a store to a few ms */
     uint64_t running, ready; /* tasks now; a run that goes on by itself without a store may seem to have one */
     uint64_t branches;       /* live ones now, waiting at joins included */
     uint64_t peak_parallel;  /* most tasks that ran at once */
