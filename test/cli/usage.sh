@@ -121,6 +121,29 @@ same "$(complete_words eyot help comp)" completion
 touch graph-file.yaml
 same "$(complete_words eyot check graph-f)" graph-file.yaml
 
+it "the completion offers file names whole, and the ids of the store that is named"
+eyot completion bash
+mkdir names
+cp out names
+printf 'graph: g\nnodes: { a: { set: {} } }\n' >'names/a b.yaml'
+(cd names && "$EYOT" run 'a b.yaml' --run one --store x.db -q >/dev/null)
+in_names() { (cd names && PATH=$(dirname "$EYOT"):$PATH complete_words "$@"); }
+same "$(in_names eyot check a)" 'a b.yaml'
+same "$(cd names && bash --norc -c 'source out; COMP_WORDS=(eyot check a) COMP_CWORD=2; _eyot; echo ${#COMPREPLY[@]}')" 1
+same "$(in_names eyot show --store x.db o)" one
+same "$(in_names eyot show --store = x.db o)" one
+same "$(in_names eyot --store x.db show o)" one
+same "$(in_names eyot show o)" ''
+
+it "an id in a store of somebody else is never run by the completion"
+if python3 -c 'import sqlite3' 2>/dev/null; then
+    python3 -c 'import sqlite3; c = sqlite3.connect("names/x.db"); c.execute("update run set id = ?", (chr(36) + "(touch${IFS}bad)",)); c.commit()'
+    same "$(EYOT_STORE=x.db in_names eyot show '')" latest
+    [ ! -e names/bad ] || wrong "it was run"
+else
+    skip "no sqlite3 for Python"
+fi
+
 it "the man page names every verb and every option, and has no mistakes"
 if command -v groff >/dev/null; then
     groff -t -man -ww -Tutf8 -z "$ROOT/docs/man/eyot.1" >out 2>err
