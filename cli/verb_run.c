@@ -4,6 +4,7 @@
 #include "cli/input.h"
 #include "cli/life.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 
 #include <string.h>
 
@@ -29,12 +30,13 @@ static int start(life *l, const char *id, eyot_value *state_take)
     eyot_error e;
     eyot_run_options how = life_options(l);
     how.run_id = id;
+    progress_announce("run %s", id);
     eyot_status s = eyot_run_start(&l->run, l->engine, flow_graph(l->flow), state_take, &how, &e);
     if (s == EYOT_EEXIST)
         return out_error(EXIT_USAGE, "run %s exists already: `%s` goes on with it, or choose another id", id,
                          life_resume_hint(l, id));
     if (s != EYOT_OK) return out_failed(&e);
-    out_note("run %s", id);
+    progress_begun();
     s = eyot_store_put_note(l->place.store, id, "cwd", l->cwd, strlen(l->cwd), &e);
     if (s != EYOT_OK && s != EYOT_ENOTSUP) out_note("the directory of run %s could not be kept: %s", id, e.text);
     return life_wait(l);

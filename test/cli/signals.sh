@@ -104,4 +104,15 @@ err_has 'a: started'
 err_has 'b: done in'
 ! grep -q running err || wrong "progress"
 
+it "with -v, too, the first line tells the id"
+printf 'graph: g\nnodes: { a: { set: {}, next: [b, c, d] }, b: { set: {} }, c: { set: {} }, d: { set: {} } }\n' >quick.yaml
+for i in $(seq 20); do
+    eyot run quick.yaml -v --run "quick-$i"
+    same "$(head -1 err)" "run quick-$i"
+    same "$(grep -c ^run err)" 1
+done
+eyot run quick.yaml -v --run quick-1
+code 2
+err_one_line
+
 finish
