@@ -163,6 +163,9 @@ static int say_failed(const life *l, eyot_status status, const eyot_error *e)
         out_note("what is done is kept; name a reducer for the key in the file, and go on with: %s --graph FILE "
                  "--accept-changes",
                  life_resume_hint(l, id));
+    else if (status == EYOT_ELIMIT && !task) /* max_steps: all steps count, those of earlier lives too */
+        out_note("what is done is kept; name a higher limit in the file, and go on with: %s --graph FILE",
+                 life_resume_hint(l, id));
     else
         out_note("what is done is kept; to try again: %s", life_resume_hint(l, id));
     return code;
