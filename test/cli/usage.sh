@@ -157,6 +157,20 @@ for v in $VERBS; do
     done
 done
 
+it "a closed stdin or stdout is told of"
+printf 'graph: g\nnodes: { a: { set: {} } }\n' >closed.yaml
+CODE=0
+"$EYOT" run closed.yaml --input - 2>err >out <&- || CODE=$?
+code 2
+err_is 'eyot: --input: stdin cannot be read: Bad file descriptor'
+for v in 'run closed.yaml --run closed -q' 'show closed' version; do
+    CODE=0
+    # shellcheck disable=SC2086
+    "$EYOT" $v 2>err >&- </dev/null || CODE=$?
+    code 1
+    err_is 'eyot: the output could not be written: Bad file descriptor'
+done
+
 it "completion for another shell is refused"
 eyot completion fish
 code 2
