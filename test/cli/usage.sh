@@ -171,6 +171,14 @@ for v in 'run closed.yaml --run closed -q' 'show closed' version; do
     err_is 'eyot: the output could not be written: Bad file descriptor'
 done
 
+it "an answer that nothing has asked for is a mistake in the arguments"
+printf 'graph: g\nnodes: { a: { ask: ".", into: k } }\n' >asks.yaml
+eyot run asks.yaml --run asks
+code 7
+eyot resume asks --answer other=1
+code 2
+err_is 'eyot: run asks: no question of task other is open'
+
 it "completion for another shell is refused"
 eyot completion fish
 code 2
