@@ -79,6 +79,15 @@ eyot list --json
 json '[(r["status"], r["held"]) for r in v["runs"] if r["run"] == "killed"]' '[["running", false]]'
 eyot list
 out_has interrupted
+start held-2
+"$EYOT" list --status interrupted --json -n 1 >out 2>err
+json '[r["run"] for r in v["runs"]]' '["killed"]'
+kill -KILL "$RUN"
+end
+eyot list --status interrupted
+out_has held-2
+out_has killed
+! grep -q done out || wrong "what is done is listed"
 touch go
 eyot resume killed
 code 0
