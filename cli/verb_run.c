@@ -46,7 +46,9 @@ static int choose_id(const args *a, const graphfile *file, char id[129])
 {
     const char *given = args_text(a, "run", NULL);
     if (!given) return run_id_new(id, file->name) ? EXIT_DONE : EXIT_FAILED;
-    if (!run_id_is_good(given) || strcmp(given, "latest") == 0)
+    if (strcmp(given, "latest") == 0)
+        return out_error(EXIT_USAGE, "--run: \"latest\" cannot be an id: it stands for the newest run");
+    if (!run_id_is_good(given))
         return out_error(EXIT_USAGE, "--run: \"%s\" cannot be an id: letters, digits and . _ : - after the first",
                          given);
     strcpy(id, given); /* at most 128 characters */

@@ -179,6 +179,34 @@ eyot resume asks --answer other=1
 code 2
 err_is 'eyot: run asks: no question of task other is open'
 
+it "several questions are in the order of their tasks"
+cat >many.yaml <<'END'
+graph: many
+state: { n: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10] }
+nodes:
+  s: { set: {}, next: [{ to: p, each: .n, as: i }] }
+  p: { ask: .i, into: k }
+END
+eyot run many.yaml --run many --json
+code 7
+json '[q["question"] for q in v["questions"]]' '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]'
+err_has "--answer 'p[0]=JSON' ..."
+
+it "a directory is no graph file, so its name may be that of a run"
+eyot run many.yaml --run dir
+mkdir dir
+eyot graph dir --format json
+code 0
+json 'v["name"]' '"many"'
+
+it "no name and a name with a meaning are refused, and why"
+eyot check ''
+code 4
+err_is 'eyot: the name of the file is empty'
+eyot run many.yaml --run latest
+code 2
+err_is 'eyot: --run: "latest" cannot be an id: it stands for the newest run'
+
 it "completion for another shell is refused"
 eyot completion fish
 code 2
