@@ -67,6 +67,7 @@ for v in resume delete; do
     "$EYOT" $v held >out2 2>err2
     same "$?" 5
 done
+same "$(cat err2)" 'eyot: somebody works on run held; `eyot cancel` stops it'
 kill -TERM "$RUN"
 end
 
