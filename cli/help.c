@@ -88,20 +88,36 @@ static void complete_verb(const verb *v)
     out_printf(" ;;\n");
 }
 
+/* Ids come from a store, which may be anybody's, and compgen -W expands what it is given: only what cannot be more than an
+ * id is handed to it. */
+static void complete_words(void)
+{
+    out_printf(
+        "  if [[ $cur == -* ]]; then words=$options files='' runs=''; fi\n"
+        "  [[ $runs ]] && words+=\" latest $(eyot list \"${store[@]}\" --color never --limit 50 --jsonl 2>/dev/null |\n"
+        "    sed -n 's/^{\"schema\":1,\"run\":\"\\([A-Za-z0-9._:-]*\\)\".*/\\1/p')\"\n"
+        "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+        "  [[ $files ]] && while IFS= read -r i; do COMPREPLY+=(\"$i\"); done < <(compgen -f -- \"$cur\")\n"
+        "  return 0\n"
+        "}\n"
+        "complete -o filenames -F _eyot eyot\n");
+}
+
 void help_completion(void)
 {
     out_printf("# bash completion for eyot; use it with:  source <(eyot completion bash)\n"
                "_eyot() {\n"
-               "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb='' i\n"
+               "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb='' store=(-q) i\n"
                "  local options='' words='' files='' runs='' verbs='");
     for (size_t i = 0; i < n_verbs; i++) out_printf("%s%s", i > 0 ? " " : "", verbs[i]->name);
     out_printf("'\n"
                "  COMPREPLY=()\n"
                "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
                "    case ${COMP_WORDS[i]} in\n"
-               "      --store | --color) ((i++)) ;;\n"
+               "      --store) [[ ${COMP_WORDS[++i]} == = ]] && ((++i)); store=(--store \"${COMP_WORDS[i]}\") ;;\n"
+               "      --color) [[ ${COMP_WORDS[++i]} == = ]] && ((++i)) ;;\n"
                "      -*) ;;\n"
-               "      *) verb=${COMP_WORDS[i]}; break ;;\n"
+               "      *) verb=${verb:-${COMP_WORDS[i]}} ;;\n"
                "    esac\n"
                "  done\n"
                "  case $verb:$prev in\n");
@@ -113,13 +129,6 @@ void help_completion(void)
     for (size_t i = 0; i < n_verbs; i++) complete_verb(verbs[i]);
     out_printf("    *) return ;;\n"
                "    esac ;;\n"
-               "  esac\n"
-               "  if [[ $cur == -* ]]; then words=$options files='' runs=''; fi\n"
-               "  [[ $runs ]] && words+=\" latest $(eyot list --color never --limit 50 --jsonl 2>/dev/null |\n"
-               "    sed -n 's/.*\"run\":\"\\([^\"]*\\)\".*/\\1/p')\"\n"
-               "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-               "  [[ $files ]] && COMPREPLY+=($(compgen -f -- \"$cur\"))\n"
-               "  return 0\n"
-               "}\n"
-               "complete -o filenames -F _eyot eyot\n");
+               "  esac\n");
+    complete_words();
 }

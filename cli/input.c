@@ -48,6 +48,10 @@ static char *read_all(int fd, const char *path, size_t most, size_t *len, eyot_e
 char *input_read_file(const char *path, size_t most, size_t *len, eyot_error *e)
 {
     struct stat st;
+    if (!*path) {
+        eyot_error_set(e, EYOT_ENOTFOUND, "the name of the file is empty");
+        return NULL;
+    }
     if (strcmp(path, "-") == 0) return read_all(STDIN_FILENO, "stdin", most, len, e);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {

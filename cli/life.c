@@ -13,6 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool under_way;
+
+/* A function of a module that calls exit() must not make a run look done that is not. */
+static void ended_by_others(void)
+{
+    if (under_way) _exit(out_error(EXIT_FAILED, "something that the run called has ended the program by exit()"));
+}
+
 int life_begin(life *l, const args *a)
 {
     eyot_error e;
@@ -21,6 +29,7 @@ int life_begin(life *l, const args *a)
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n < 0) return out_error(EXIT_FAILED, "/proc/self/exe cannot be read: %s", strerror(errno));
     loop_options options = {.self = self};
+    under_way = atexit(ended_by_others) == 0;
     signals_block();
     if (loop_start(&l->loop, &options, &e) != EYOT_OK) return out_error(EXIT_FAILED, "%s", e.text);
     if (signals_listen(&e) != EYOT_OK) return out_error(EXIT_FAILED, "%s", e.text);
@@ -115,6 +124,7 @@ int life_end(life *l, int code)
 {
     int caught = signals_caught();
     signals_watch(NULL);
+    under_way = false;
     /* The results of its last commands still complete their tasks, which look at everything below. */
     if (l->loop) loop_stop(l->loop, false);
     code = caught && code == EXIT_CANCELLED ? EXIT_SIGNAL + caught : code;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a run: its state on stdout, everything else on stderr. */
+#define _GNU_SOURCE /* strverscmp */
 #include "cli/life.h"
 
 #include "cli/out.h"
@@ -37,6 +38,12 @@ static void on_question(void *arg, const char *task, const char *text)
     question one = {strdup(task), strdup(text)};
     q->list[q->n++] = one;
     if (!one.task || !one.text) q->failed = true;
+}
+
+/* p[2] before p[10], however the branches came to ask. */
+static int by_task(const void *a, const void *b)
+{
+    return strverscmp(((const question *)a)->task, ((const question *)b)->task);
 }
 
 static void questions_clear(questions *q)
@@ -163,6 +170,9 @@ static int say_failed(const life *l, eyot_status status, const eyot_error *e)
         out_note("what is done is kept; name a reducer for the key in the file, and go on with: %s --graph FILE "
                  "--accept-changes",
                  life_resume_hint(l, id));
+    else if (status == EYOT_ELIMIT && !task) /* max_steps: all steps count, those of earlier lives too */
+        out_note("what is done is kept; name a higher limit in the file, and go on with: %s --graph FILE",
+                 life_resume_hint(l, id));
     else
         out_note("what is done is kept; to try again: %s", life_resume_hint(l, id));
     return code;
@@ -186,6 +196,7 @@ int life_report(life *l, eyot_status status, const eyot_error *e)
     questions q = {0};
     bool good = true, done = eyot_run_status_of(l->run) == EYOT_RUN_DONE;
     eyot_run_questions(l->run, on_question, &q);
+    if (q.n > 0 && !q.failed) qsort(q.list, q.n, sizeof *q.list, by_task);
     int code = q.failed ? out_error(EXIT_FAILED, "out of memory") : say_end(l, status, e, &q);
     if (args_has(l->a, "json"))
         good = !q.failed && print_json(l, &q);

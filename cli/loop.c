@@ -273,14 +273,14 @@ static void *finisher_main(void *arg)
 
 /* ---- start and stop -------------------------------------------------------------------------------------------- */
 
-/* Descriptors 0 to 2 are open, so that none of ours is one of them. */
+/* Descriptors 0 to 2 are open, so that none of ours is one of them. What was closed still cannot be read or written. */
 static bool fill_standard_streams(void)
 {
-    int fd;
-    do fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd < 3);
-    if (fd >= 0) close(fd);
-    return fd >= 0;
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0) continue;
+        if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) return false;
+    }
+    return true;
 }
 
 static bool make_env(loop *l)

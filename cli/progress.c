@@ -21,6 +21,28 @@ static struct {
     bool stop;
 } progress = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* ---- the first line --------------------------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t lock;
+    char line[192]; /* empty: there is none, or it has been said */
+} first = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void progress_announce(const char *format, const char *id)
+{
+    pthread_mutex_lock(&first.lock);
+    snprintf(first.line, sizeof first.line, format, id);
+    pthread_mutex_unlock(&first.lock);
+}
+
+void progress_begun(void)
+{
+    pthread_mutex_lock(&first.lock);
+    if (first.line[0]) out_note("%s", first.line);
+    first.line[0] = '\0';
+    pthread_mutex_unlock(&first.lock);
+}
+
 /* ---- a line per attempt ----------------------------------------------------------------------------------------- */
 
 void progress_observe(void *arg, const flow_event *ev)
@@ -29,6 +51,7 @@ void progress_observe(void *arg, const flow_event *ev)
     char attempt[32] = "", time[WHEN_TEXT];
     if (ev->attempt > 1) snprintf(attempt, sizeof attempt, ", attempt %" PRIu32, ev->attempt);
     when_took(time, ev->ms);
+    progress_begun();
     switch (ev->kind) {
     case FLOW_STARTED: out_note("%s%s: started", ev->task, attempt); break;
     case FLOW_ENDED: out_note("%s%s: done in %s", ev->task, attempt, time); break;

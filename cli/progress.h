@@ -6,6 +6,11 @@
 
 #include "cli/flow.h"
 
+/* The line that comes before all others, with the id in the place of %s: it is said when the run has begun, or before the
+ * first line of an attempt, which may be faster. */
+void progress_announce(const char *format, const char *id) __attribute__((format(printf, 1, 0)));
+void progress_begun(void);
+
 /* For flow_options.observe. */
 void progress_observe(void *arg, const flow_event *ev);
 

@@ -6,7 +6,7 @@
 #include "cli/stored.h"
 
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 static const args_option options[] = {
     {.name = "format", .value = "FORM", .choices = "dot|mermaid|json", .help = "dot for Graphviz, and without it"},
@@ -58,13 +58,19 @@ static int draw_run(const args *a)
     return code;
 }
 
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
 /* A file of this name is meant before a run is; what has a slash or ends like a graph file can only be a file. */
 static int graph_main(const args *a)
 {
     const char *word = a->words[0], *dot = strrchr(word, '.');
     bool like_a_file = strchr(word, '/') || strcmp(word, "-") == 0 ||
                        (dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0));
-    return like_a_file || access(word, F_OK) == 0 ? draw_file(a) : draw_run(a);
+    return like_a_file || is_there(word) ? draw_file(a) : draw_run(a);
 }
 
 const verb verb_graph = {.name = "graph",

@@ -161,6 +161,8 @@ static int history_main(const args *a)
     run_word word;
     run_row row;
     stored s = {0};
+    if (args_has(a, "timeline") && (args_has(a, "json") || args_has(a, "jsonl")))
+        return out_error(EXIT_USAGE, "history: --timeline is a drawing, and none of --json or --jsonl");
     int code = place_open_run(&p, a, RUN_ALONE, &word, &row);
     if (code == EXIT_DONE) code = stored_open(&s, &p, &row);
     if (code == EXIT_DONE) code = tell(a, &p, &s, &row);

@@ -13,7 +13,7 @@
 static const args_option options[] = {
     {.name = "status",
      .value = "STATUS",
-     .choices = "ready|running|suspended|failed|cancelled|dead|done",
+     .choices = "ready|running|interrupted|suspended|failed|cancelled|dead|done",
      .help = "only runs of this status"},
     {.name = "since", .value = "TIME", .duration = true, .help = "only runs that began in the last 5m, 2h, 3d"},
     {.name = "limit", .letter = 'n', .value = "N", .most = INT32_MAX, .help = "so many at most; without it all"},
@@ -85,6 +85,7 @@ static eyot_run_filter make_filter(const args *a)
 {
     eyot_run_filter filter = {.size = sizeof filter};
     const char *status = args_text(a, "status", NULL);
+    if (status && strcmp(status, "interrupted") == 0) filter.status = EYOT_RUN_RUNNING; /* and held by nobody */
     uint64_t since = args_ms(a, "since", UINT64_MAX), now = (uint64_t)time(NULL) * 1000;
     for (uint32_t s = EYOT_RUN_READY; status && s <= EYOT_RUN_DONE; s++)
         if (strcmp(eyot_run_status_name((eyot_run_status)s), status) == 0) filter.status = s;
@@ -98,14 +99,17 @@ typedef struct listing {
     eyot_value *array;
 } listing;
 
-static void take_row(const args *a, listing *l, const run_row *row)
+/* Returns how many rows that was. */
+static uint64_t take_row(const args *a, listing *l, const run_row *row)
 {
+    if (row->held && strcmp(args_text(a, "status", ""), "interrupted") == 0) return 0;
     if (args_has(a, "jsonl"))
         out_json(row_value(row, true));
     else if (args_has(a, "json"))
         l->array = eyot_value_append(l->array, row_value(row, false));
     else
         table_row(l->table, row);
+    return 1;
 }
 
 /* Page after page, as long as somebody reads. */
@@ -123,8 +127,7 @@ static int walk(const args *a, place *p, listing *l)
         rows.n = 0;
         eyot_buf_reset(next);
         s = eyot_store_list_runs(p->store, &filter, from, left < PAGE ? (uint32_t)left : PAGE, on_row, &rows, next, &e);
-        for (size_t i = 0; s == EYOT_OK && i < rows.n; i++) take_row(a, l, &rows.rows[i]);
-        left -= rows.n;
+        for (size_t i = 0; s == EYOT_OK && i < rows.n; i++) left -= take_row(a, l, &rows.rows[i]);
         eyot_buf *swap = cursor;
         cursor = next;
         next = swap;

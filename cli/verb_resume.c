@@ -4,6 +4,7 @@
 #include "cli/input.h"
 #include "cli/life.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/stored.h"
 
 #include <stdlib.h>
@@ -126,10 +127,10 @@ static int resume(life *l, const run_row *row, uint32_t flags, const answers *gi
     how.flags |= flags;
     how.answers = given->list;
     how.n_answers = given->n;
+    progress_announce(row->status == EYOT_RUN_DONE ? "run %s is done already" : "run %s", row->id);
     eyot_status s = eyot_run_resume(&l->run, l->engine, flow_graph(l->flow), row->id, &how, &e);
     if (s != EYOT_OK) return out_failed(&e);
-    bool done = row->status == EYOT_RUN_DONE;
-    out_note(done ? "run %s is done already" : "run %s", row->id);
+    progress_begun();
     return life_wait(l);
 }
 

@@ -4,6 +4,7 @@
 #include "cli/input.h"
 #include "cli/life.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 
 #include <string.h>
 
@@ -29,12 +30,13 @@ static int start(life *l, const char *id, eyot_value *state_take)
     eyot_error e;
     eyot_run_options how = life_options(l);
     how.run_id = id;
+    progress_announce("run %s", id);
     eyot_status s = eyot_run_start(&l->run, l->engine, flow_graph(l->flow), state_take, &how, &e);
     if (s == EYOT_EEXIST)
         return out_error(EXIT_USAGE, "run %s exists already: `%s` goes on with it, or choose another id", id,
                          life_resume_hint(l, id));
     if (s != EYOT_OK) return out_failed(&e);
-    out_note("run %s", id);
+    progress_begun();
     s = eyot_store_put_note(l->place.store, id, "cwd", l->cwd, strlen(l->cwd), &e);
     if (s != EYOT_OK && s != EYOT_ENOTSUP) out_note("the directory of run %s could not be kept: %s", id, e.text);
     return life_wait(l);
@@ -44,7 +46,9 @@ static int choose_id(const args *a, const graphfile *file, char id[129])
 {
     const char *given = args_text(a, "run", NULL);
     if (!given) return run_id_new(id, file->name) ? EXIT_DONE : EXIT_FAILED;
-    if (!run_id_is_good(given) || strcmp(given, "latest") == 0)
+    if (strcmp(given, "latest") == 0)
+        return out_error(EXIT_USAGE, "--run: \"latest\" cannot be an id: it stands for the newest run");
+    if (!run_id_is_good(given))
         return out_error(EXIT_USAGE, "--run: \"%s\" cannot be an id: letters, digits and . _ : - after the first",
                          given);
     strcpy(id, given); /* at most 128 characters */

@@ -177,7 +177,9 @@ eyot_status eyot__wait_answers(eyot_run *r, const eyot_answer *answers, size_t n
     eyot__activation *a;
     if (n > 0 && !answers) return eyot_error_set(e, EYOT_EINVAL, "run %s: answers is NULL", r->id);
     for (size_t i = 0; i < n && !status; i++) status = answer(r, answers[i].task, answers[i].text, &a, e);
-    return status == EYOT_ENOTFOUND ? EYOT_EINVAL : status;
+    if (status != EYOT_ENOTFOUND) return status;
+    if (e) e->status = EYOT_EINVAL; /* ENOTFOUND would mean the run */
+    return EYOT_EINVAL;
 }
 
 eyot_status eyot_run_answer(eyot_run *run, const char *task, const char *text, eyot_error *e)

@@ -175,6 +175,7 @@ TEST(engine_ask__an_answer_that_fits_nothing_changes_nothing)
     eyot_run_free(start(engine, g, "r", EYOT_ESUSPENDED));
     uint64_t head = tally_row_of(store, "r").head;
     CHECK_STATUS(resume(&run, engine, g, "r", "nobody", "7", &e), EYOT_EINVAL);
+    CHECK_INT(e.status, EYOT_EINVAL);
     CHECK_STR(e.text, "run r: no question of task nobody is open");
     CHECK_INT(tally_row_of(store, "r").head, head);
     CHECK_INT(tally_row_of(store, "r").status, EYOT_RUN_SUSPENDED);

@@ -221,4 +221,14 @@ END
     gone_in 1000 "EYOT_RUN=stuck-$$"
 fi
 
+it "a function that calls exit(0) does not end the run well"
+call ends
+code 1
+out_empty
+err_has 'eyot: something that the run called has ended the program by exit()'
+if [ "$STATE" = passed ]; then
+    eyot show "$ID"
+    out_has 'status   interrupted'
+fi
+
 finish

@@ -483,4 +483,20 @@ END
     gone_in 1000 "EYOT_RUN=wide-$$"
 fi
 
+if it "a run that has reached max_steps goes on with a file that allows for more"; then
+    run <<'END'
+graph: g
+max_steps: 3
+state: { i: 0 }
+nodes:
+  a: { jq: '{i: (.i + 1)}', next: [{ to: a, when: .i < 5 }, { otherwise: end }] }
+END
+    fails_with "the run has reached its limit of 3 steps (max_steps)"
+    err_has "name a higher limit in the file, and go on with: eyot resume $ID --graph FILE"
+    sed 's/max_steps: 3/max_steps: 5/' g.yaml >more.yaml
+    eyot resume "$ID" --graph more.yaml
+    code 0
+    json 'v["i"]' 5
+fi
+
 finish

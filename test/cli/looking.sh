@@ -200,6 +200,14 @@ json 'v["started"][-1], v["started"] <= v["ended"]' '["Z", true]'
 eyot history two-1 --json
 json 'len(v["steps"])' 2
 
+it "a timeline is no JSON"
+for o in --json --jsonl; do
+    eyot history f1 --timeline $o
+    code 2
+    out_empty
+    err_one_line
+done
+
 it "the timeline fits 80 columns"
 eyot history f1 --timeline
 code 0

@@ -67,6 +67,7 @@ for v in resume delete; do
     "$EYOT" $v held >out2 2>err2
     same "$?" 5
 done
+same "$(cat err2)" 'eyot: somebody works on run held; `eyot cancel` stops it'
 kill -TERM "$RUN"
 end
 
@@ -79,6 +80,15 @@ eyot list --json
 json '[(r["status"], r["held"]) for r in v["runs"] if r["run"] == "killed"]' '[["running", false]]'
 eyot list
 out_has interrupted
+start held-2
+"$EYOT" list --status interrupted --json -n 1 >out 2>err
+json '[r["run"] for r in v["runs"]]' '["killed"]'
+kill -KILL "$RUN"
+end
+eyot list --status interrupted
+out_has held-2
+out_has killed
+! grep -q done out || wrong "what is done is listed"
 touch go
 eyot resume killed
 code 0
@@ -103,5 +113,16 @@ code 0
 err_has 'a: started'
 err_has 'b: done in'
 ! grep -q running err || wrong "progress"
+
+it "with -v, too, the first line tells the id"
+printf 'graph: g\nnodes: { a: { set: {}, next: [b, c, d] }, b: { set: {} }, c: { set: {} }, d: { set: {} } }\n' >quick.yaml
+for i in $(seq 20); do
+    eyot run quick.yaml -v --run "quick-$i"
+    same "$(head -1 err)" "run quick-$i"
+    same "$(grep -c ^run err)" 1
+done
+eyot run quick.yaml -v --run quick-1
+code 2
+err_one_line
 
 finish

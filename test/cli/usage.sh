@@ -121,6 +121,29 @@ same "$(complete_words eyot help comp)" completion
 touch graph-file.yaml
 same "$(complete_words eyot check graph-f)" graph-file.yaml
 
+it "the completion offers file names whole, and the ids of the store that is named"
+eyot completion bash
+mkdir names
+cp out names
+printf 'graph: g\nnodes: { a: { set: {} } }\n' >'names/a b.yaml'
+(cd names && "$EYOT" run 'a b.yaml' --run one --store x.db -q >/dev/null)
+in_names() { (cd names && PATH=$(dirname "$EYOT"):$PATH complete_words "$@"); }
+same "$(in_names eyot check a)" 'a b.yaml'
+same "$(cd names && bash --norc -c 'source out; COMP_WORDS=(eyot check a) COMP_CWORD=2; _eyot; echo ${#COMPREPLY[@]}')" 1
+same "$(in_names eyot show --store x.db o)" one
+same "$(in_names eyot show --store = x.db o)" one
+same "$(in_names eyot --store x.db show o)" one
+same "$(in_names eyot show o)" ''
+
+it "an id in a store of somebody else is never run by the completion"
+if python3 -c 'import sqlite3' 2>/dev/null; then
+    python3 -c 'import sqlite3; c = sqlite3.connect("names/x.db"); c.execute("update run set id = ?", (chr(36) + "(touch${IFS}bad)",)); c.commit()'
+    same "$(EYOT_STORE=x.db in_names eyot show '')" latest
+    [ ! -e names/bad ] || wrong "it was run"
+else
+    skip "no sqlite3 for Python"
+fi
+
 it "the man page names every verb and every option, and has no mistakes"
 if command -v groff >/dev/null; then
     groff -t -man -ww -Tutf8 -z "$ROOT/docs/man/eyot.1" >out 2>err
@@ -133,6 +156,56 @@ for v in $VERBS; do
         grep -qF -e "$o" page || wrong "the page lacks $o of $v"
     done
 done
+
+it "a closed stdin or stdout is told of"
+printf 'graph: g\nnodes: { a: { set: {} } }\n' >closed.yaml
+CODE=0
+"$EYOT" run closed.yaml --input - 2>err >out <&- || CODE=$?
+code 2
+err_is 'eyot: --input: stdin cannot be read: Bad file descriptor'
+for v in 'run closed.yaml --run closed -q' 'show closed' version; do
+    CODE=0
+    # shellcheck disable=SC2086
+    "$EYOT" $v 2>err >&- </dev/null || CODE=$?
+    code 1
+    err_is 'eyot: the output could not be written: Bad file descriptor'
+done
+
+it "an answer that nothing has asked for is a mistake in the arguments"
+printf 'graph: g\nnodes: { a: { ask: ".", into: k } }\n' >asks.yaml
+eyot run asks.yaml --run asks
+code 7
+eyot resume asks --answer other=1
+code 2
+err_is 'eyot: run asks: no question of task other is open'
+
+it "several questions are in the order of their tasks"
+cat >many.yaml <<'END'
+graph: many
+state: { n: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10] }
+nodes:
+  s: { set: {}, next: [{ to: p, each: .n, as: i }] }
+  p: { ask: .i, into: k }
+END
+eyot run many.yaml --run many --json
+code 7
+json '[q["question"] for q in v["questions"]]' '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]'
+err_has "--answer 'p[0]=JSON' ..."
+
+it "a directory is no graph file, so its name may be that of a run"
+eyot run many.yaml --run dir
+mkdir dir
+eyot graph dir --format json
+code 0
+json 'v["name"]' '"many"'
+
+it "no name and a name with a meaning are refused, and why"
+eyot check ''
+code 4
+err_is 'eyot: the name of the file is empty'
+eyot run many.yaml --run latest
+code 2
+err_is 'eyot: --run: "latest" cannot be an id: it stands for the newest run'
 
 it "completion for another shell is refused"
 eyot completion fish

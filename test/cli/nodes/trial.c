@@ -107,6 +107,13 @@ static eyot_status sets(eyot_task *task, void *user)
     return eyot_task_set_string(task, "set", user);
 }
 
+static eyot_status ends(eyot_task *task, void *user)
+{
+    (void)task;
+    (void)user;
+    exit(0);
+}
+
 const eyot_nodes *eyot_nodes_table(void)
 {
     static char word[] = "luck", to[] = "b";
@@ -114,7 +121,7 @@ const eyot_nodes *eyot_nodes_table(void)
         {"fails", fails, word},     {"forever", forever, NULL}, {"polite", polite, NULL},
         {"lost", lost, NULL},       {"later", later, NULL},     {"fails_later", fails_later, NULL},
         {"strange", strange, NULL}, {"routes", routes, to},     {"sends", sends, NULL},
-        {"asks", asks, NULL},       {"sets", sets, word}};
+        {"asks", asks, NULL},       {"sets", sets, word},       {"ends", ends, NULL}};
     static const eyot_nodes table = {EYOT_NODES_ABI, sizeof entries / sizeof *entries, entries};
     return &table;
 }
