@@ -102,7 +102,12 @@ TEST(engine_ask__suspends_the_run_when_nothing_else_is_left)
     eyot_engine *engine = tally_engine(1, store);
     eyot_graph *g = asking(ask_once);
     question q;
-    eyot_run *run = start(engine, g, "r", EYOT_ESUSPENDED);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_run *run;
+    o.run_id = "r";
+    o.strategy = EYOT_SEQUENTIAL; /* ask is before side */
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), &o, NULL));
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ESUSPENDED);
     CHECK_INT(eyot_run_status_of(run), EYOT_RUN_SUSPENDED);
     CHECK_INT(eyot_run_steps(run), 2); /* start and side: the other branch went as far as it could */
     CHECK_INT(eyot_run_questions(run, note_question, &q), 1);
