@@ -298,6 +298,55 @@ static eyot_status doze(eyot_task *task, void *user)
     return status ? status : eyot_task_update(task, tally_sum(10));
 }
 
+/* The first call has its answer, and keeps it in its hands while others go on without it. */
+static _Atomic bool let_go;
+static _Atomic int held, late;
+static eyot_status hold_the_answer(eyot_task *task, void *user)
+{
+    const char *answer, *other;
+    (void)user;
+    int call = atomic_fetch_add(&held, 1);
+    eyot_status status = eyot_task_ask(task, "how many?", &answer);
+    if (status) return status;
+    if (call != 1) return eyot_task_update(task, tally_sum(atoi(answer)));
+    while (!atomic_load(&let_go)) tally_pause_us(200);
+    CHECK_STR(answer, "7"); /* borrowed until the task ends, also for one that was given up */
+    CHECK_STATUS(eyot_task_ask(task, "more?", &other), EYOT_SUSPENDED);
+    atomic_store(&late, 1);
+    return EYOT_SUSPENDED;
+}
+
+TEST(engine_ask__an_answer_lasts_as_long_as_a_task_that_was_abandoned)
+{
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    eyot_graph *g = tally_graph("held");
+    eyot_run *run;
+    atomic_store(&let_go, false);
+    atomic_store(&late, 0);
+    atomic_store(&held, 0);
+    o.timeout_ms = 30;
+    o.grace_ms = 1;
+    o.attempts = 2;
+    eyot_graph_node_with(g, "a", hold_the_answer, NULL, &o);
+    eyot_graph_node_with(g, "b", doze, NULL, &o);
+    eyot_graph_start(g, "a");
+    eyot_graph_start(g, "b");
+    sleep_ms = 200; /* so that the run goes on while it asks */
+    tally_freeze(g);
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    while (eyot_run_questions(run, NULL, NULL) < 1) tally_pause_us(200);
+    CHECK_OK(eyot_run_answer(run, NULL, "7", NULL));
+    CHECK_OK(eyot_run_wait(run, NULL));
+    CHECK_INT(sum_of(run), 17);
+    eyot_run_free(run);
+    atomic_store(&let_go, true);
+    while (!atomic_load(&late)) tally_pause_us(200);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
 TEST(engine_sleep__lasts_as_long_as_it_was_asked_to)
 {
     sleep_ms = 80;
