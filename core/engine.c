@@ -486,7 +486,7 @@ eyot_status eyot_run_measure(const eyot_run *run, eyot_run_metrics *out)
     m.elapsed_ns = (r->phase == EYOT__RUN_ENDED ? r->ended_ns : eyot__now_ns()) - r->began_ns;
     m.peak_parallel = r->peak;
     m.running = r->running;
-    m.ready = r->n_ready;
+    if (!r->alone) m.ready = r->n_ready;
     if (!r->alone) m.branches = r->frontier.n_live + r->frontier.n_waiting;
     pthread_mutex_unlock(&r->lock);
     m.size = size;

@@ -279,13 +279,16 @@ static inline bool advance(eyot_run *r, eyot_task *t, outcome *o)
 
 static bool can_go_alone(const eyot_run *r)
 {
-    return !r->stored && !(r->flags & EYOT_RUN_CHECK_INPUTS) && r->running == 1 && !r->closing && r->asides == 0;
+    return !r->stored && !(r->flags & EYOT_RUN_CHECK_INPUTS) && r->running == 1 && !r->closing && r->asides == 0 &&
+           r->abandoned == 0; /* one that comes back gives back what it had */
 }
 
-static void stop_alone(eyot_run *r)
+/* `idle`: without a task. */
+static void stop_alone(eyot_run *r, bool idle)
 {
     pthread_mutex_lock(&r->lock);
     r->alone = false;
+    r->running -= idle;
     if (may_start(r)) eyot__run_wake(r); /* those who looked in vain meanwhile */
     pthread_mutex_unlock(&r->lock);
 }
@@ -316,7 +319,7 @@ static eyot_task *run_alone(eyot_run *r, eyot_task *t, outcome *o)
         eyot_status status = call_node(r, t);
         if (status == EYOT_PENDING) {
             if (!t->started_ns) t->started_ns = eyot__now_ns();
-            stop_alone(r);
+            stop_alone(r, false);
             (void)eyot__task_returns(t, &status); /* nothing here has a timeout */
             if (status == EYOT_PENDING) {
                 look_at_pending(r);
@@ -334,8 +337,7 @@ static eyot_task *run_alone(eyot_run *r, eyot_task *t, outcome *o)
         if (!t) break;
         r->started++;
     }
-    if (!t) r->running--;
-    stop_alone(r);
+    stop_alone(r, !t);
     return t;
 }
 
@@ -375,6 +377,7 @@ static bool execute(eyot_run *r, eyot_task *t, bool alone, eyot_buf *scratch)
 bool eyot__run_help(eyot_run *r, bool worker)
 {
     if (!worker && r->graph->timed) { /* nobody who waits may be stuck in a task that is to be abandoned */
+        if (r->alone) return true;    /* its thread looks for itself, without the lock */
         if (may_start(r)) eyot__pool_offer(r->engine, r);
         eyot__run_settle_end(r);
         if (r->out.n > 0) eyot__run_flush_soon(r);

@@ -264,6 +264,45 @@ TEST(engine_timeout__a_task_that_does_not_listen_is_abandoned)
     CHECK_INT(tally_live(), 0);
 }
 
+static eyot_status stuck_once(eyot_task *task, void *user)
+{
+    (void)user;
+    if (atomic_fetch_add(&seen.calls, 1) > 0) return eyot_task_update(task, tally_sum(10));
+    while (!atomic_load(&seen.release)) {}
+    atomic_fetch_add(&seen.late, 1);
+    return EYOT_OK;
+}
+
+/* While this runs, the one that was given up comes back and gives back what it had. */
+static eyot_status let_it_come_back(eyot_task *task, void *user)
+{
+    (void)task, (void)user;
+    atomic_store(&seen.release, true);
+    while (atomic_load(&seen.late) < 1) {}
+    tally_pause_us(3000);
+    return EYOT_OK;
+}
+
+TEST(engine_timeout__a_late_end_meets_a_run_that_goes_on_alone)
+{
+    fresh(0);
+    eyot_node_options o = timeout(5, 1, 2);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = tally_graph("late");
+    eyot_graph_node_with(g, "b", stuck_once, NULL, &o);
+    eyot_graph_node(g, "c", let_it_come_back, NULL);
+    eyot_graph_node(g, "d", tally_add, &zero);
+    eyot_graph_edge(g, "b", "c");
+    eyot_graph_edge(g, "c", "d");
+    tally_freeze(g);
+    eyot_run *run = tally_run(engine, g, NULL);
+    CHECK_INT(sum_of(run), 10);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
 TEST(engine_timeout__the_run_fails_when_no_attempt_is_left)
 {
     fresh(0);
