@@ -129,6 +129,19 @@ int eyot_task_cancel_fd(eyot_task *task)
     return fd;
 }
 
+void eyot__policy_end(eyot_task *t)
+{
+    eyot__aside *a = t->aside;
+    if (!a) return;
+    eyot__timer_clear(t);
+    eyot__task_unlisten(t);
+    if (a->cancel_fd >= 0) close(a->cancel_fd);
+    a->cancel_fd = -1;
+    free(a->question);
+    a->question = NULL;
+    a->due_ms = 0;
+}
+
 /* ---- attempts -------------------------------------------------------------------------------------------------- */
 
 static const eyot__policy *policy_of(const eyot_task *t)

@@ -544,7 +544,7 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
         eyot__memo *memo = policy || r->stored ? eyot__memo_of(&t->a) : t->a.memo;
         if (memo) memo->failed = t->attempt;
     }
-    if (t->aside) eyot__timer_clear(t);
+    eyot__policy_end(t);
     if (atomic_load(&r->cancelled)) { /* a task that was told to stop has not failed the run */
         eyot__task_clear(t);
         return;
@@ -583,8 +583,10 @@ static void suspend_task(eyot_run *r, eyot_task *t)
     }
     eyot__timer_clear(t);
     if (t->aside->tries > 0) t->aside->tries--; /* the attempt goes on when it starts again */
-    if (eyot__wait_commit(t))
-        eyot__run_fail(r, EYOT_ENOMEM, "out of memory while writing an entry");
+    eyot_status status = eyot__wait_commit(t);
+    eyot__policy_end(t);
+    if (status)
+        eyot__run_fail(r, status, "what the task waits for could not be written: %s", eyot_status_text(status));
     else if (!eyot__wait_park(t)) {
         eyot__task_again(t);
         enqueue(r, t);

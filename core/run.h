@@ -71,8 +71,9 @@ struct eyot_task {
     _Atomic int phase;
     _Atomic unsigned char verdict; /* EYOT__VERDICT_… */
     bool named : 1, ended : 1, edited : 1;
-    bool touched : 1; /* something below eyot__task_init is set: there is something to look at, and to clear */
-    int failed;       /* a call inside the node that could not be done: the task cannot succeed */
+    bool suspends : 1; /* eyot_task_ask or eyot_task_sleep has returned EYOT_SUSPENDED: there the attempt is to end */
+    bool touched : 1;  /* something below eyot__task_init is set: there is something to look at, and to clear */
+    int failed;        /* a call inside the node that could not be done: the task cannot succeed */
 };
 
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
@@ -99,6 +100,7 @@ uint64_t eyot__policy_delay_ns(eyot_task *t); /* before the next attempt */
 void eyot__task_tell(eyot_task *t);           /* its result is no longer wanted */
 void eyot__policy_wind_up(eyot_task *t);      /* it was told, and has its grace, if it is pending */
 void eyot__task_unlisten(eyot_task *t);
+void eyot__policy_end(eyot_task *t); /* the attempt is over, the task is not: what was made for the one is let go */
 void eyot__task_alarm(eyot_task *t); /* the one that was set has come */
 /* The node function has returned *status. If the task was pending and has been completed already, *status is with what; if it
  * is still PENDING, the task belongs to whoever completes it. False: it was abandoned meanwhile, and neither task nor run

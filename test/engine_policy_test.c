@@ -351,6 +351,33 @@ TEST(engine_timeout__its_descriptor_tells_a_task_and_a_late_result_is_refused)
     CHECK_INT(tally_live(), 0);
 }
 
+/* Only ends when it is told, the first time; a second attempt must not be told what was meant for the first. */
+static eyot_status listen_anew(eyot_task *task, void *user)
+{
+    (void)user;
+    if (eyot_task_update(task, tally_sum(10))) return EYOT_ENOMEM;
+    struct pollfd fd = {.fd = eyot_task_cancel_fd(task), .events = POLLIN};
+    int call = atomic_fetch_add(&seen.calls, 1);
+    atomic_fetch_add(&seen.told, poll(&fd, 1, call ? 0 : 20000) == 1);
+    return EYOT_OK;
+}
+
+TEST(engine_timeout__the_descriptor_of_the_next_attempt_is_its_own)
+{
+    fresh(0);
+    eyot_node_options o = timeout(30, 20000, 2);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(listen_anew, &o);
+    eyot_run *run = tally_run(engine, g, NULL);
+    CHECK_INT(seen.calls, 2);
+    CHECK_INT(seen.told, 1);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
 TEST(engine_timeout__is_per_attempt_and_one_in_time_counts)
 {
     fresh(2);

@@ -298,6 +298,90 @@ static eyot_status doze(eyot_task *task, void *user)
     return status ? status : eyot_task_update(task, tally_sum(10));
 }
 
+static eyot_status ask_two_at_once(eyot_task *task, void *user)
+{
+    const char *first, *second;
+    (void)user;
+    atomic_fetch_add(&calls, 1);
+    eyot_status a = eyot_task_ask(task, "first?", &first), b = eyot_task_ask(task, "second?", &second);
+    return a || b ? EYOT_SUSPENDED : eyot_task_update(task, tally_sum(10 * atoi(first) + atoi(second)));
+}
+
+/* Once it is to suspend, what it asks further is asked when it comes there again. */
+TEST(engine_ask__an_attempt_suspends_for_its_first_question)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = asking(ask_two_at_once);
+    question q;
+    eyot_run *run = start(engine, g, "r", EYOT_ESUSPENDED);
+    CHECK_INT(eyot_run_questions(run, note_question, &q), 1);
+    CHECK_STR(q.text, "first?");
+    eyot_run_free(run);
+    CHECK_STATUS(resume(&run, engine, g, "r", NULL, "1", NULL), EYOT_ESUSPENDED);
+    CHECK_INT(eyot_run_questions(run, note_question, &q), 1);
+    CHECK_STR(q.text, "second?");
+    eyot_run_free(run);
+    CHECK_OK(resume(&run, engine, g, "r", NULL, "2", NULL));
+    CHECK_INT(sum_of(run), 113);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+static eyot_status suspend_after_the_answer(eyot_task *task, void *user)
+{
+    const char *answer;
+    (void)user;
+    atomic_fetch_add(&calls, 1);
+    (void)eyot_task_ask(task, "well?", &answer);
+    return EYOT_SUSPENDED;
+}
+
+TEST(engine_ask__a_task_that_suspends_although_it_has_its_answer_has_failed)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = asking(suspend_after_the_answer);
+    eyot_error e;
+    eyot_run *run = start(engine, g, "r", EYOT_ESUSPENDED);
+    eyot_run_free(run);
+    CHECK_STATUS(resume(&run, engine, g, "r", NULL, "1", &e), EYOT_EFAILED);
+    CHECK_HAS(e.text, "ask: the node returned 2");
+    CHECK_INT(calls, 2);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
+static eyot_status ask_then_fail_then_sleep(eyot_task *task, void *user)
+{
+    const char *answer;
+    (void)user;
+    if (atomic_fetch_add(&calls, 1) > 0) return eyot_task_sleep(task, 1);
+    (void)eyot_task_ask(task, "never mind?", &answer);
+    return eyot_task_fail(task, "changed its mind");
+}
+
+TEST(engine_ask__what_a_failed_attempt_asked_is_not_asked)
+{
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    eyot_graph *g = tally_graph("mind");
+    o.attempts = 2;
+    atomic_store(&calls, 0);
+    eyot_graph_node_with(g, "a", ask_then_fail_then_sleep, NULL, &o);
+    tally_freeze(g);
+    eyot_run *run = tally_run(engine, g, NULL);
+    CHECK_INT(calls, 3);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+}
+
 /* The first call has its answer, and keeps it in its hands while others go on without it. */
 static _Atomic bool let_go;
 static _Atomic int held, late;
@@ -343,6 +427,35 @@ TEST(engine_ask__an_answer_lasts_as_long_as_a_task_that_was_abandoned)
     atomic_store(&let_go, true);
     while (!atomic_load(&late)) tally_pause_us(200);
     eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+static eyot_task *_Atomic pending;
+static eyot_status leave_pending(eyot_task *task, void *user)
+{
+    (void)user;
+    atomic_store(&pending, task);
+    return EYOT_PENDING;
+}
+
+TEST(engine_ask__of_a_task_whose_run_is_over_touches_no_engine)
+{
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = tally_graph("over");
+    eyot_run *run;
+    const char *answer;
+    atomic_store(&pending, NULL);
+    eyot_graph_node(g, "a", leave_pending, NULL);
+    tally_freeze(g);
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    while (!atomic_load(&pending)) tally_pause_us(200);
+    eyot_run_cancel(run);
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ECANCELED);
+    eyot_engine_free(engine);
+    CHECK_STATUS(eyot_task_ask(pending, "anybody?", &answer), EYOT_SUSPENDED);
+    CHECK_STATUS(eyot_task_complete(pending, EYOT_SUSPENDED), EYOT_ECANCELED);
+    eyot_run_free(run);
     eyot_graph_free(g);
     CHECK_INT(tally_live(), 0);
 }

@@ -419,7 +419,8 @@ EYOT_API int eyot_task_cancel_fd(eyot_task *task);
 /* Asks a question of the outside: suspends the branch until somebody has answered, in this process or a later one. The first
  * time returns EYOT_SUSPENDED, which the node must return; the question is then committed, and when the answer is, the task
  * starts again from its beginning and the same call gives EYOT_OK and *answer, borrowed until the task ends. Calls are
- * told apart by their order within the task, together with those of eyot_task_sleep. `question` is copied, text up to 64 KiB.
+ * told apart by their order within the task, together with those of eyot_task_sleep; of an attempt that is to return
+ * EYOT_SUSPENDED further ones only return that too. `question` is copied, text up to 64 KiB.
  * EINVAL, ELIMIT, ENOMEM. */
 EYOT_API eyot_status eyot_task_ask(eyot_task *task, const char *question, const char **answer);
 /* Suspends the branch for `ms` milliseconds from the first call on, also across processes (by the wall clock, then); the same
