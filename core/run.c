@@ -536,6 +536,7 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
                       const eyot_buf *entry, size_t key_len)
 {
     const eyot__policy *policy = r->graph->nodes[t->a.who.node].policy;
+    r->started--; /* an attempt is no step */
     if (status != EYOT_ECANCELED) {
         if (entry && r->durability != EYOT_EXIT)
             (void)eyot__run_append(r, EYOT_ENTRY_ATTEMPT, entry->data, key_len, entry->data + key_len,
@@ -581,7 +582,7 @@ static void suspend_task(eyot_run *r, eyot_task *t)
         eyot__run_fail(r, EYOT_ENOMEM, "out of memory");
         return;
     }
-    eyot__timer_clear(t);
+    r->started--;
     if (t->aside->tries > 0) t->aside->tries--; /* the attempt goes on when it starts again */
     eyot_status status = eyot__wait_commit(t);
     eyot__policy_end(t);

@@ -212,6 +212,21 @@ TEST(engine_retry__a_cancel_does_not_wait_for_it)
     CHECK_INT(tally_live(), 0);
 }
 
+TEST(engine_retry__attempts_are_no_steps)
+{
+    fresh(2);
+    eyot_node_options o = policy(3, 1);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(flaky, &o);
+    eyot_run_options how = EYOT_RUN_OPTIONS_INIT;
+    how.max_steps = 3;
+    eyot_run *run = tally_run(engine, g, &how);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+}
+
 /* ---- timeouts --------------------------------------------------------------------------------------------------- */
 
 static eyot_node_options timeout(uint64_t ms, uint64_t grace_ms, uint32_t attempts)
