@@ -531,6 +531,18 @@ static void fail_for_good(eyot_run *r, eyot_task *t, eyot_status status, const c
     eyot__run_fail(r, status, "%s: %s", key ? key : eyot_task_node(t), text);
 }
 
+static void retry(eyot_run *r, eyot_task *t)
+{
+    uint64_t delay = eyot__policy_delay_ns(t);
+    if (delay == 0) { /* there is no time to wait for */
+        eyot__task_again(t);
+        enqueue(r, t);
+        return;
+    }
+    r->sleeping++;
+    eyot__timer_set(t, EYOT__ALARM_RETRY, delay);
+}
+
 /* An attempt has failed: another one follows, or the rescue, or the run fails. */
 static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char *text, bool again,
                       const eyot_buf *entry, size_t key_len)
@@ -552,8 +564,7 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
     }
     if (again) {
         r->n_retried++;
-        r->sleeping++;
-        eyot__timer_set(t, EYOT__ALARM_RETRY, eyot__policy_delay_ns(t));
+        retry(r, t);
     } else if (!policy || !policy->rescue || t->aside->failure || call_rescue(r, t, status, text)) {
         fail_for_good(r, t, status, text);
     }

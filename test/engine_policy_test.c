@@ -227,6 +227,21 @@ TEST(engine_retry__attempts_are_no_steps)
     eyot_graph_free(g);
 }
 
+TEST(engine_retry__without_a_delay_waits_for_no_time)
+{
+    fresh(2);
+    eyot_node_options o = policy(3, 0);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(flaky, &o);
+    eyot_run_options how = EYOT_RUN_OPTIONS_INIT;
+    how.flags = EYOT_RUN_NO_WAIT;
+    eyot_run *run = tally_run(engine, g, &how);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+}
+
 /* ---- timeouts --------------------------------------------------------------------------------------------------- */
 
 static eyot_node_options timeout(uint64_t ms, uint64_t grace_ms, uint32_t attempts)
