@@ -213,6 +213,7 @@ typedef struct outcome {
     eyot_status status;
     eyot__taken few[EYOT__TAKEN_FEW], *taken; /* freed unless it is few */
     size_t n;
+    eyot__state *before; /* the task's state without its update, for a rescue; owned, may be NULL */
     eyot_error e;
 } outcome;
 
@@ -234,6 +235,7 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
 {
     uint32_t node = t->a.who.node;
     eyot__error_none(&o->e);
+    o->before = NULL;
     if (status == EYOT_OK && !t->touched && !t->aside &&
         t->run->graph->nodes[node].plain) { /* nothing was given, nothing is chosen */
         o->status = EYOT_OK;
@@ -255,10 +257,13 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
         if (!t->text) eyot_task_fail(t, "the node returned %d, which is no status of a finished task", (int)status);
         status = EYOT_EFAILED;
     }
-    if (status)
+    if (status) {
         o->status = eyot_error_set(&o->e, status, "%s", t->text ? t->text : eyot_status_text(status));
-    else
-        o->status = eyot__task_settle(t, o->few, &o->taken, &o->n, &o->e);
+        return;
+    }
+    const eyot__policy *policy = t->run->graph->nodes[node].policy;
+    if (t->run->stored && policy && policy->rescue) o->before = eyot__state_ref(t->a.state);
+    o->status = eyot__task_settle(t, o->few, &o->taken, &o->n, &o->e);
 }
 
 /* The run has taken a step. Returns false when the frontier could not. */
@@ -607,10 +612,15 @@ static void suspend_task(eyot_run *r, eyot_task *t)
     eyot__task_clear(t);
 }
 
-static void drop_taken(eyot_run *r, outcome *o)
+/* Nothing of it reaches the run, nor what runs next in its place. */
+static void drop_outcome(eyot_run *r, eyot_task *t, outcome *o)
 {
     eyot__taken_clear(&r->frontier.history, o->taken, o->n);
     o->n = 0;
+    if (!o->before) return;
+    eyot__state_unref(t->a.state, &r->frontier.history);
+    t->a.state = o->before;
+    o->before = NULL;
 }
 
 /* The outcome reaches the run. Returns false when it was dropped. `in_place`: this thread may wait for the store, and goes
@@ -633,15 +643,16 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     r->running--;
     r->task_ns += took;
     if (refused || o->status < 0) {
-        drop_taken(r, o);
+        drop_outcome(r, t, o);
         fail_task(r, t, o->status < 0 ? o->status : EYOT_ECANCELED, o->e.text, again && !refused,
                   refused ? NULL : entry, key_len);
     } else if (o->status == EYOT_SUSPENDED) {
         suspend_task(r, t);
     } else if (!commit_task(r, t, o, entry, key_len)) {
-        drop_taken(r, o);
+        drop_outcome(r, t, o);
         fail_task(r, t, o->status, o->e.text, false, NULL, 0);
     }
+    eyot__state_unref(o->before, &r->frontier.history);
     eyot__run_settle_end(r);
     bool flush = r->out.n > 0 && r->durability != EYOT_ASYNC && in_place;
     if (o->taken && o->taken != o->few) free(o->taken);

@@ -8,6 +8,7 @@
 #include <eyot/stores.h>
 
 #include "test/eyot_test.h"
+#include "test/proxy.h"
 #include "test/tally.h"
 
 static int zero;
@@ -684,6 +685,42 @@ TEST(engine_rescue__also_of_a_task_that_was_abandoned)
     atomic_store(&seen.release, true);
     wait_for_late();
     eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+static eyot_status give_too_much(eyot_task *task, void *user)
+{
+    (void)user;
+    return eyot_task_update(task, tally_pad(tally_sum(1000), 4096, 1));
+}
+
+static eyot_status rescue_from_too_much(eyot_task *task, eyot_status status, const char *text, void *user)
+{
+    (void)text, (void)user;
+    CHECK_INT(status, EYOT_ELIMIT);
+    CHECK_INT(((const tally *)eyot_task_state(task))->sum, 1);
+    return eyot_task_update(task, tally_sum(10));
+}
+
+TEST(engine_rescue__sees_nothing_of_an_update_that_the_store_did_not_take)
+{
+    fresh(0);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    o.rescue = rescue_from_too_much;
+    proxy p = {.max_body = 2048};
+    eyot_store *store = proxy_open(&p, "memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = chain(give_too_much, &o);
+    eyot_run_options how = named("r");
+    eyot_run *run = tally_run(engine, g, &how);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    CHECK_OK(eyot_run_resume(&run, engine, g, "r", NULL, NULL));
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
     eyot_graph_free(g);
     CHECK_INT(tally_live(), 0);
 }
