@@ -689,6 +689,36 @@ TEST(engine_rescue__also_of_a_task_that_was_abandoned)
     CHECK_INT(tally_live(), 0);
 }
 
+static eyot_status note_attempt(eyot_task *task, void *user)
+{
+    (void)user;
+    seen.attempts[atomic_fetch_add(&seen.calls, 1)] = eyot_task_attempt(task);
+    return eyot_task_fail(task, "again");
+}
+
+/* A rescue is no attempt, also for those who only read the log. */
+TEST(engine_rescue__that_fails_is_not_counted_by_the_next_life)
+{
+    fresh(0);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    o.rescue = rescue_fails;
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = chain(note_attempt, &o);
+    eyot_run_options how = named("r");
+    eyot_run *run;
+    CHECK_STATUS(eyot_run_sync(&run, engine, g, tally_new(), &how, NULL), EYOT_EFAILED);
+    eyot_run_free(run);
+    CHECK_OK(eyot_run_resume(&run, engine, g, "r", NULL, NULL));
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_EFAILED);
+    CHECK_INT(seen.calls, 2);
+    CHECK_INT(seen.attempts[1], 2);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
 static eyot_status give_too_much(eyot_task *task, void *user)
 {
     (void)user;
