@@ -692,7 +692,7 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
     eyot_run *r = task->run;
     task->status = status;
     int phase = EYOT__TASK_RUNNING;
-    if (atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) return EYOT_OK;
+    if (atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_EARLY)) return EYOT_OK;
     if (phase == EYOT__TASK_LOST && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_LOST_TOO))
         return EYOT_ECANCELED; /* the node function has it still */
     if (phase == EYOT__TASK_WAITING && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) {
@@ -703,7 +703,8 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
         atomic_fetch_add(&r->pins, 1);
         outcome o;
         settle(task, status, &o);
-        bool kept = conclude(r, task, &o, &scratch, false);
+        bool late = atomic_load(&task->verdict) == EYOT__VERDICT_TIMEOUT;
+        bool kept = conclude(r, task, &o, &scratch, false) && !late;
         eyot__buf_clear(&scratch);
         eyot__run_unpin(r);
         atomic_fetch_sub_explicit(&engine->inside, 1, memory_order_release);

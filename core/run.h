@@ -19,8 +19,9 @@
 
 typedef enum eyot__task_phase {
     EYOT__TASK_RUNNING,   /* the node function has it */
+    EYOT__TASK_EARLY,     /* eyot_task_complete was called while the node function still has it */
     EYOT__TASK_WAITING,   /* it returned EYOT_PENDING */
-    EYOT__TASK_COMPLETED, /* eyot_task_complete was called */
+    EYOT__TASK_COMPLETED, /* the attempt has ended, and its thread does what follows */
     EYOT__TASK_ABANDONED, /* nobody wants the result any more; whoever completes it only frees it */
     EYOT__TASK_LOST,      /* the same while the node function still has it: whoever is last of both frees it … */
     EYOT__TASK_LOST_TOO   /* … and here eyot_task_complete has been called */

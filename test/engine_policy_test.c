@@ -295,6 +295,36 @@ TEST(engine_timeout__a_task_that_does_not_listen_is_abandoned)
     CHECK_INT(tally_live(), 0);
 }
 
+/* Has given its result away, and does not come back from its function until it is let go. */
+static eyot_status complete_and_hang(eyot_task *task, void *user)
+{
+    (void)user;
+    if (atomic_fetch_add(&seen.calls, 1) > 0) return eyot_task_update(task, tally_sum(10));
+    CHECK_OK(eyot_task_complete(task, EYOT_OK));
+    while (!atomic_load(&seen.release)) tally_pause_us(200);
+    atomic_fetch_add(&seen.late, 1);
+    return EYOT_PENDING;
+}
+
+TEST(engine_timeout__also_of_a_function_that_hangs_after_its_task_was_completed)
+{
+    fresh(0);
+    eyot_node_options o = timeout(30, 30, 2);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(complete_and_hang, &o);
+    eyot_run *run;
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    for (int i = 0; i < 50000 && eyot_run_status_of(run) == EYOT_RUN_RUNNING; i++) tally_pause_us(200);
+    CHECK_INT(eyot_run_status_of(run), EYOT_RUN_DONE);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    atomic_store(&seen.release, true);
+    wait_for_late();
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
 static eyot_status stuck_once(eyot_task *task, void *user)
 {
     (void)user;
@@ -485,7 +515,8 @@ TEST(engine_timeout__the_next_attempt_waits_for_a_pending_task_to_wind_up)
     CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
     while (atomic_load(&seen.calls) < 1 || told_count() < 1) tally_pause_us(200);
     CHECK_INT(seen.calls, 1);
-    CHECK_OK(complete_kept(EYOT_OK)); /* its grace is not over: the attempt ends now, as timed out */
+    CHECK_STATUS(complete_kept(EYOT_OK),
+                 EYOT_ECANCELED); /* its grace is not over: the attempt ends now, as timed out */
     CHECK_OK(eyot_run_wait(run, NULL));
     CHECK_INT(seen.calls, 2);
     CHECK_INT(sum_of(run), 12);
