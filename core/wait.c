@@ -85,6 +85,7 @@ static eyot_status append_wait(eyot_run *r, const eyot__activation *a, uint32_t 
 {
     eyot_buf buf = EYOT__BUF_INIT;
     if (!r->stored || r->lost || r->durability == EYOT_EXIT) return EYOT_OK;
+    buf.max = r->engine->max_body;
     eyot_entry_kind kind = answer ? EYOT_ENTRY_ANSWERED : text ? EYOT_ENTRY_ASKED : EYOT_ENTRY_TIMER;
     size_t at = eyot__record_begin(&buf, kind, r->graph->copier->name);
     if (text)
@@ -174,7 +175,12 @@ static eyot_status answer(eyot_run *r, const char *key, const char *text, eyot__
     if (!a) return eyot_error_set(e, own.status, "%s", own.text);
     uint32_t n = a->memo->n - 1;
     eyot_status status = eyot__memo_answer(a, n, text, strlen(text));
-    if (!status) status = append_wait(r, a, n, text, true, 0);
+    if (!status && (status = append_wait(r, a, n, text, true, 0)) != EYOT_OK) {
+        free(a->memo->waits[n].answer); /* still open */
+        a->memo->waits[n].answer = NULL;
+    }
+    if (status == EYOT_ELIMIT)
+        return eyot_error_set(e, status, "run %s: the answer is larger than the store takes", r->id);
     if (status)
         return eyot_error_set(e, status, "run %s: the answer could not be kept: %s", r->id, eyot_status_text(status));
     *of = a;

@@ -6,6 +6,7 @@
 #include <eyot/stores.h>
 
 #include "test/eyot_test.h"
+#include "test/proxy.h"
 #include "test/tally.h"
 
 static int zero;
@@ -456,6 +457,27 @@ TEST(engine_ask__of_a_task_whose_run_is_over_touches_no_engine)
     CHECK_STATUS(eyot_task_ask(pending, "anybody?", &answer), EYOT_SUSPENDED);
     CHECK_STATUS(eyot_task_complete(pending, EYOT_SUSPENDED), EYOT_ECANCELED);
     eyot_run_free(run);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+TEST(engine_ask__an_answer_that_the_store_cannot_take_is_refused)
+{
+    static char much[4096];
+    memset(much, '7', sizeof much - 1);
+    proxy p = {.max_body = 2048};
+    eyot_store *store = proxy_open(&p, "memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = asking(ask_once);
+    eyot_error e;
+    eyot_run *run = start(engine, g, "r", EYOT_ESUSPENDED);
+    eyot_run_free(run);
+    CHECK_STATUS(resume(&run, engine, g, "r", NULL, much, &e), EYOT_ELIMIT);
+    CHECK_OK(resume(&run, engine, g, "r", NULL, "7", &e));
+    CHECK_INT(sum_of(run), 108);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
     eyot_graph_free(g);
     CHECK_INT(tally_live(), 0);
 }
