@@ -196,6 +196,16 @@ void eyot__run_free_now(eyot_run *r)
     free(r);
 }
 
+/* One that never began. The keeper may have found it on the list, and looks at it still. */
+static void free_unpinned(eyot_run *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->closing = true;
+    while (atomic_load(&r->pins) > 0) pthread_cond_wait(&r->changed, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    eyot__run_free_now(r);
+}
+
 /* All fired tasks go to the queue of those that may start; the run is the engine's from now on. */
 static void launch(eyot_run *r, bool hand_out)
 {
@@ -266,7 +276,7 @@ static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *
     }
     if (status) {
         if (r->listed) eyot__pool_withdraw(engine, r);
-        eyot__run_free_now(r);
+        free_unpinned(r);
         return status;
     }
     launch(r, hand_out);
@@ -419,7 +429,7 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
     status = take_up(r, &o, e);
     if (status || r->phase == EYOT__RUN_ENDED) eyot__pool_withdraw(engine, r);
     if (status) {
-        eyot__run_free_now(r);
+        free_unpinned(r);
         return status;
     }
     if (r->phase == EYOT__RUN_LIVE) launch(r, true);

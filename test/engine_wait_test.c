@@ -618,3 +618,69 @@ TEST(engine_message__for_an_earlier_owner_cancels_nobody)
     eyot_store_close(store);
     eyot_graph_free(g);
 }
+
+/* A store whose inbox is slow to read, and in which others are faster to make a run. */
+static struct {
+    eyot_store_ops ops;
+    const eyot_store_ops *behind;
+    eyot_engine *engine;
+    eyot_graph *graph;
+    eyot_run *other;
+    _Atomic bool reading;
+} slow;
+
+static eyot_status slow_inbox(void *self, eyot_bytes run, eyot_entry_fn fn, void *arg, eyot_error *e)
+{
+    if (!atomic_load(&slow.reading) && run.n == 5 && memcmp(run.p, "other", 5) == 0) {
+        atomic_store(&slow.reading, true);
+        tally_pause_us(50000);
+    }
+    return slow.behind->inbox(self, run, fn, arg, e);
+}
+
+static eyot_status taken_id(void *self, const eyot_run_row *row, eyot_bytes source, const eyot_commit *first,
+                            eyot_error *e)
+{
+    if (row->run.n == 5) return slow.behind->create_run(self, row, source, first, e);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    o.run_id = "other";
+    if (eyot_run_start(&slow.other, slow.engine, slow.graph, tally_new(), &o, NULL)) return EYOT_EIO;
+    while (!atomic_load(&slow.reading)) tally_pause_us(200);
+    return eyot_error_set(e, EYOT_EEXIST, "taken");
+}
+
+static void close_nothing(void *self)
+{
+    (void)self;
+}
+
+TEST(engine_message__are_looked_for_while_a_run_turns_out_to_be_none)
+{
+    void *self;
+    eyot_store *behind = tally_store("memory:"), *store;
+    eyot_run *run;
+    memset(&slow, 0, sizeof slow);
+    slow.behind = eyot_store_table(behind, &self);
+    slow.ops = *slow.behind;
+    slow.ops.inbox = slow_inbox;
+    slow.ops.create_run = taken_id;
+    slow.ops.close = close_nothing;
+    CHECK_OK(eyot_store_new(&store, &slow.ops, self, NULL));
+    slow.engine = tally_engine(1, store);
+    slow.graph = tally_graph("slow");
+    eyot_graph_node(slow.graph, "a", leave_pending, NULL);
+    tally_freeze(slow.graph);
+    atomic_store(&pending, NULL);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    o.run_id = "taken-already";
+    CHECK_STATUS(eyot_run_start(&run, slow.engine, slow.graph, tally_new(), &o, NULL), EYOT_EEXIST);
+    while (!atomic_load(&pending)) tally_pause_us(200);
+    CHECK_OK(eyot_task_complete(pending, EYOT_OK));
+    CHECK_OK(eyot_run_wait(slow.other, NULL));
+    eyot_run_free(slow.other);
+    eyot_engine_free(slow.engine);
+    eyot_store_close(store);
+    eyot_store_close(behind);
+    eyot_graph_free(slow.graph);
+    CHECK_INT(tally_live(), 0);
+}
