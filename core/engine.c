@@ -383,10 +383,10 @@ static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
     if (!done) return EYOT_OK;
     r->status = EYOT_RUN_DONE;
     r->phase = EYOT__RUN_ENDED;
-    r->stored = false;
-    return r->frontier.n_ends
+    r->ended_ns = eyot__now_ns();
+    return r->frontier.n_ends && r->frontier.n_live + r->frontier.n_waiting == 0
                ? eyot__frontier_result(&r->frontier, &r->result, e)
-               : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but none of its branches has ended", r->id);
+               : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but not all of its branches have ended", r->id);
 }
 
 /* The run's row is looked at first, so that a run of another graph is not even claimed. */
@@ -432,6 +432,7 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
         free_unpinned(r);
         return status;
     }
+    if (r->phase == EYOT__RUN_ENDED) r->stored = false; /* nobody on the engine's list looks at it any more */
     if (r->phase == EYOT__RUN_LIVE) launch(r, true);
     *out = r;
     return EYOT_OK;

@@ -482,6 +482,27 @@ TEST(engine_ask__an_answer_that_the_store_cannot_take_is_refused)
     CHECK_INT(tally_live(), 0);
 }
 
+TEST(engine_metrics__of_a_run_that_is_only_loaded)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = tally_graph("loaded");
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_run_metrics m = {.size = sizeof m};
+    o.run_id = "r";
+    eyot_graph_node(g, "a", tally_add, &one);
+    eyot_run *run = tally_run(engine, tally_freeze(g), &o);
+    eyot_run_free(run);
+    CHECK_OK(eyot_run_resume(&run, engine, g, "r", NULL, NULL));
+    CHECK_OK(eyot_run_measure(run, &m));
+    CHECK_INT(m.tasks, 0);
+    CHECK(m.elapsed_ns < 60000000000u);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
 TEST(engine_sleep__lasts_as_long_as_it_was_asked_to)
 {
     sleep_ms = 80;
