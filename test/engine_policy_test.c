@@ -599,6 +599,27 @@ TEST(engine_cancel__a_listener_that_comes_too_late_is_told_at_once)
     CHECK_INT(tally_live(), 0);
 }
 
+TEST(engine_cancel__of_a_node_that_only_says_its_grace)
+{
+    fresh(0);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    o.grace_ms = 30;
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(keep_it, &o);
+    eyot_run *run;
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    (void)kept_task();
+    uint64_t before = test_now_ms();
+    eyot_run_cancel(run);
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ECANCELED);
+    CHECK(test_now_ms() - before < 4000);
+    CHECK_STATUS(complete_kept(EYOT_OK), EYOT_ECANCELED);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
 /* ---- rescues ---------------------------------------------------------------------------------------------------- */
 
 static eyot_status rescue_with_100(eyot_task *task, eyot_status status, const char *text, void *user)
