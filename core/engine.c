@@ -442,10 +442,12 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
 
 eyot_status eyot_run_wait(eyot_run *run, eyot_error *e)
 {
+    eyot_engine *lent = NULL; /* of a node on one of its threads, which does not help with this run */
     pthread_mutex_lock(&run->lock);
     while (run->phase != EYOT__RUN_ENDED) {
         eyot__run_help(run, false);
         if (run->phase == EYOT__RUN_ENDED) break;
+        if (!lent && run->graph->timed && eyot__pool_lend(run->engine)) lent = run->engine;
         run->sleepers++;
         pthread_cond_wait(&run->changed, &run->lock);
         run->sleepers--;
@@ -453,6 +455,7 @@ eyot_status eyot_run_wait(eyot_run *run, eyot_error *e)
     eyot_status status = run->status == EYOT_RUN_DONE ? EYOT_OK : run->error.status;
     if (status && e) *e = run->error;
     pthread_mutex_unlock(&run->lock);
+    if (lent) eyot__pool_take_back(lent);
     return status;
 }
 

@@ -252,10 +252,10 @@ enum { EYOT__OWNER_BYTES = 160 };
 
 struct eyot_engine {
     eyot_store *store;
-    uint32_t n_threads;
+    uint32_t n_threads, cap_threads;
     pthread_t *threads;
-    pthread_t keeper;
-    bool has_keeper;
+    pthread_t keeper, left; /* `left`: the worker that was the last to leave */
+    bool has_keeper, has_left;
     pthread_mutex_t lock;
     pthread_cond_t work, beat;
     eyot_run *queue, *queue_last; /* runs with tasks to hand out */
@@ -289,6 +289,10 @@ void eyot__pool_flush_soon(eyot_engine *engine);             /* lets a worker fl
 bool eyot__pool_has(eyot_engine *engine, const eyot_run *r); /* another run with its id is on the list */
 
 void eyot__pool_replace(eyot_engine *engine); /* one of its threads is stuck in a task */
+/* The calling thread is one of its workers and waits in a node: another one works meanwhile. False: it is none, or no thread could
+ * be started. */
+bool eyot__pool_lend(eyot_engine *engine);
+void eyot__pool_take_back(eyot_engine *engine); /* it waits no longer */
 
 /* core/timer.c: alarms of tasks, kept by the keeper. Run lock held, engine lock not. */
 bool eyot__timer_reserve(eyot_engine *engine); /* room for one more task's; false: no memory */

@@ -599,6 +599,34 @@ TEST(engine_cancel__a_listener_that_comes_too_late_is_told_at_once)
     CHECK_INT(tally_live(), 0);
 }
 
+static eyot_status run_another(eyot_task *task, void *user)
+{
+    eyot_run *run;
+    eyot_status status = eyot_run_sync(&run, eyot_task_engine(task), user, tally_new(), NULL, NULL);
+    if (run) eyot_run_free(run);
+    return status ? status : eyot_task_update(task, tally_sum(10));
+}
+
+TEST(engine_timeout__of_a_run_that_a_node_waits_for)
+{
+    fresh(0);
+    eyot_node_options o = timeout(20000, 0, 2);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *inner = chain(flaky, &o), *g = tally_graph("outer");
+    eyot_run *run;
+    eyot_graph_node_with(g, "a", run_another, inner, &o); /* itself on the engine's only thread */
+    tally_freeze(g);
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    for (int i = 0; i < 25000 && eyot_run_status_of(run) == EYOT_RUN_RUNNING; i++) tally_pause_us(200);
+    CHECK_INT(eyot_run_status_of(run), EYOT_RUN_DONE);
+    CHECK_INT(sum_of(run), 10);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    eyot_graph_free(inner);
+    CHECK_INT(tally_live(), 0);
+}
+
 TEST(engine_cancel__of_a_node_that_only_says_its_grace)
 {
     fresh(0);
