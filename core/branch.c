@@ -265,9 +265,14 @@ static void retire(eyot__frontier *f, eyot__activation *a)
 
 eyot__activation *eyot__frontier_replace(eyot__frontier *f, eyot__activation *a)
 {
-    eyot__activation *b = eyot__slab_take(&f->activations);
-    if (!b) return NULL;
+    eyot__memo *memo = a->memo ? eyot__memo_copy(a->memo) : NULL;
+    eyot__activation *b = a->memo && !memo ? NULL : eyot__slab_take(&f->activations);
+    if (!b) {
+        eyot__memo_free(memo);
+        return NULL;
+    }
     *b = *a;
+    b->memo = memo;
     b->queue = NULL;
     if (b->next) b->next->prev = b;
     if (b->prev)
@@ -277,7 +282,6 @@ eyot__activation *eyot__frontier_replace(eyot__frontier *f, eyot__activation *a)
     a->prev = a->next = NULL;
     a->place = NULL;
     a->version = NULL;
-    a->memo = NULL;
     eyot__stamp_ref(a->who.stamp);
     eyot__path_ref(a->who.path);
     if (a->state) eyot__state_ref(a->state);
@@ -288,6 +292,7 @@ void eyot__frontier_discard(eyot__frontier *f, eyot__activation *a)
 {
     eyot__state_unref(a->state, &f->history);
     eyot__who_clear(&a->who);
+    eyot__memo_free(a->memo);
     eyot__slab_give(&f->activations, a);
 }
 

@@ -24,6 +24,7 @@ typedef struct eyot__memo {
     eyot__wait *waits;
 } eyot__memo;
 void eyot__memo_free(eyot__memo *m);
+eyot__memo *eyot__memo_copy(const eyot__memo *m); /* NULL: no memory */
 
 /* A fired task: one execution of a node for one branch. Lies at the beginning of a bigger object of the owner's. */
 typedef struct eyot__activation {
@@ -112,8 +113,8 @@ eyot_status eyot__frontier_start(eyot__frontier *f, eyot__state *state_take, eyo
 eyot_status eyot__frontier_commit(eyot__frontier *f, eyot__activation *a, void *update_take, eyot__taken *taken,
                                   size_t n_taken, eyot_error *e);
 
-/* Another activation takes the place of `a`, which keeps its references to who it is and to its state, and belongs to nobody's list
- * from then on. Not in f->fired. NULL: no memory, nothing has changed. */
+/* Another activation takes the place of `a`, which keeps its memo and its references to who it is and to its state, and belongs to
+ * nobody's list from then on. Not in f->fired. NULL: no memory, nothing has changed. */
 eyot__activation *eyot__frontier_replace(eyot__frontier *f, eyot__activation *a);
 void eyot__frontier_discard(eyot__frontier *f, eyot__activation *a); /* frees one that was replaced */
 

@@ -196,6 +196,16 @@ void eyot__run_free_now(eyot_run *r)
     free(r);
 }
 
+/* One that never began. The keeper may have found it on the list, and looks at it still. */
+static void free_unpinned(eyot_run *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->closing = true;
+    while (atomic_load(&r->pins) > 0) pthread_cond_wait(&r->changed, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+    eyot__run_free_now(r);
+}
+
 /* All fired tasks go to the queue of those that may start; the run is the engine's from now on. */
 static void launch(eyot_run *r, bool hand_out)
 {
@@ -266,7 +276,7 @@ static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *
     }
     if (status) {
         if (r->listed) eyot__pool_withdraw(engine, r);
-        eyot__run_free_now(r);
+        free_unpinned(r);
         return status;
     }
     launch(r, hand_out);
@@ -373,11 +383,10 @@ static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
     if (!done) return EYOT_OK;
     r->status = EYOT_RUN_DONE;
     r->phase = EYOT__RUN_ENDED;
-    r->stored = false;
     r->ended_ns = r->began_ns; /* nothing of it is done in this life */
-    return r->frontier.n_ends
+    return r->frontier.n_ends && r->frontier.n_live + r->frontier.n_waiting == 0
                ? eyot__frontier_result(&r->frontier, &r->result, e)
-               : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but none of its branches has ended", r->id);
+               : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but not all of its branches have ended", r->id);
 }
 
 /* The run's row is looked at first, so that a run of another graph is not even claimed. */
@@ -420,9 +429,10 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
     status = take_up(r, &o, e);
     if (status || r->phase == EYOT__RUN_ENDED) eyot__pool_withdraw(engine, r);
     if (status) {
-        eyot__run_free_now(r);
+        free_unpinned(r);
         return status;
     }
+    if (r->phase == EYOT__RUN_ENDED) r->stored = false; /* nobody on the engine's list looks at it any more */
     if (r->phase == EYOT__RUN_LIVE) launch(r, true);
     *out = r;
     return EYOT_OK;
@@ -432,10 +442,12 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
 
 eyot_status eyot_run_wait(eyot_run *run, eyot_error *e)
 {
+    eyot_engine *lent = NULL; /* of a node on one of its threads, which does not help with this run */
     pthread_mutex_lock(&run->lock);
     while (run->phase != EYOT__RUN_ENDED) {
         eyot__run_help(run, false);
         if (run->phase == EYOT__RUN_ENDED) break;
+        if (!lent && run->graph->timed && eyot__pool_lend(run->engine)) lent = run->engine;
         run->sleepers++;
         pthread_cond_wait(&run->changed, &run->lock);
         run->sleepers--;
@@ -443,6 +455,7 @@ eyot_status eyot_run_wait(eyot_run *run, eyot_error *e)
     eyot_status status = run->status == EYOT_RUN_DONE ? EYOT_OK : run->error.status;
     if (status && e) *e = run->error;
     pthread_mutex_unlock(&run->lock);
+    if (lent) eyot__pool_take_back(lent);
     return status;
 }
 
@@ -487,7 +500,7 @@ eyot_status eyot_run_measure(const eyot_run *run, eyot_run_metrics *out)
     m.elapsed_ns = (r->phase == EYOT__RUN_ENDED ? r->ended_ns : eyot__run_clock_ns(r)) - r->began_ns;
     m.peak_parallel = r->peak;
     m.running = r->running;
-    m.ready = r->n_ready;
+    if (!r->alone) m.ready = r->n_ready;
     if (!r->alone) m.branches = r->frontier.n_live + r->frontier.n_waiting;
     pthread_mutex_unlock(&r->lock);
     m.size = size;

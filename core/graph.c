@@ -280,7 +280,7 @@ static bool worth_another(eyot_status status, const char *text, void *user)
 
 static bool has_policy(const eyot_node_options *o)
 {
-    return o->timeout_ms > 0 || o->attempts > 1 || o->rescue;
+    return o->timeout_ms > 0 || o->grace_ms > 0 || o->attempts > 1 || o->rescue;
 }
 
 /* Without memory NULL, and the graph is told. */

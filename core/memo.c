@@ -16,6 +16,32 @@ void eyot__memo_free(eyot__memo *m)
     free(m);
 }
 
+static bool copy_wait(eyot__wait *to, const eyot__wait *from)
+{
+    *to = (eyot__wait){.due_ms = from->due_ms};
+    if (from->question && !(to->question = strdup(from->question))) return false;
+    return !from->answer || (to->answer = strdup(from->answer)) != NULL;
+}
+
+eyot__memo *eyot__memo_copy(const eyot__memo *m)
+{
+    eyot__memo *copy = calloc(1, sizeof *copy);
+    size_t room = 1; /* as `append` makes it */
+    if (!copy) return NULL;
+    copy->failed = m->failed;
+    if (m->n == 0) return copy;
+    while (room < m->n) room *= 2;
+    copy->waits = malloc(room * sizeof *copy->waits);
+    bool good = copy->waits != NULL;
+    while (good && copy->n < m->n) {
+        good = copy_wait(&copy->waits[copy->n], &m->waits[copy->n]);
+        copy->n++;
+    }
+    if (good) return copy;
+    eyot__memo_free(copy);
+    return NULL;
+}
+
 eyot__memo *eyot__memo_of(eyot__activation *a)
 {
     if (!a->memo) a->memo = calloc(1, sizeof *a->memo);

@@ -129,6 +129,19 @@ int eyot_task_cancel_fd(eyot_task *task)
     return fd;
 }
 
+void eyot__policy_end(eyot_task *t)
+{
+    eyot__aside *a = t->aside;
+    if (!a) return;
+    eyot__timer_clear(t);
+    eyot__task_unlisten(t);
+    if (a->cancel_fd >= 0) close(a->cancel_fd);
+    a->cancel_fd = -1;
+    free(a->question);
+    a->question = NULL;
+    a->due_ms = 0;
+}
+
 /* ---- attempts -------------------------------------------------------------------------------------------------- */
 
 static const eyot__policy *policy_of(const eyot_task *t)
@@ -202,6 +215,7 @@ static void abandon(eyot_task *t)
     eyot_run *r = t->run;
     int phase = EYOT__TASK_RUNNING;
     bool stuck = atomic_compare_exchange_strong(&t->phase, &phase, EYOT__TASK_LOST);
+    if (phase == EYOT__TASK_EARLY) stuck = atomic_compare_exchange_strong(&t->phase, &phase, EYOT__TASK_LOST_TOO);
     phase = EYOT__TASK_WAITING;
     if (!stuck && !atomic_compare_exchange_strong(&t->phase, &phase, EYOT__TASK_ABANDONED)) return; /* it has ended */
     bool timed_out = atomic_load(&t->verdict) == EYOT__VERDICT_TIMEOUT;
@@ -255,13 +269,14 @@ bool eyot__task_returns(eyot_task *t, eyot_status *status)
 {
     int phase = EYOT__TASK_RUNNING;
     if (*status != EYOT_PENDING) {
-        if (atomic_compare_exchange_strong(&t->phase, &phase, EYOT__TASK_COMPLETED) || phase == EYOT__TASK_COMPLETED)
+        if (atomic_compare_exchange_strong(&t->phase, &phase, EYOT__TASK_COMPLETED)) return true;
+        if (phase == EYOT__TASK_EARLY && atomic_compare_exchange_strong(&t->phase, &phase, EYOT__TASK_COMPLETED))
             return true;
         eyot__task_drop(t);
         return false;
     }
     if (atomic_compare_exchange_strong(&t->phase, &phase, EYOT__TASK_WAITING)) return true;
-    if (phase == EYOT__TASK_COMPLETED) {
+    if (phase == EYOT__TASK_EARLY && atomic_compare_exchange_strong(&t->phase, &phase, EYOT__TASK_COMPLETED)) {
         *status = (eyot_status)t->status;
         return true;
     }

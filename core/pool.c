@@ -101,9 +101,25 @@ static void help_one(eyot_engine *engine)
     if (abandoned && engine->stuck > 0) engine->surplus += engine->stuck-- > 0;
 }
 
+static _Thread_local eyot_engine *working_for; /* NULL: this is no worker */
+
+/* The one that leaves is joined by the next one that does, or at the end. Engine lock held on entry, not on exit. */
+static void leave(eyot_engine *engine)
+{
+    uint32_t i = 0;
+    pthread_t before = engine->left;
+    bool join = engine->has_left;
+    while (!pthread_equal(engine->threads[i], pthread_self())) i++;
+    engine->threads[i] = engine->threads[--engine->n_threads];
+    engine->left = pthread_self();
+    engine->has_left = true;
+    pthread_mutex_unlock(&engine->lock);
+    if (join) pthread_join(before, NULL);
+}
+
 static void *work(void *arg)
 {
-    eyot_engine *engine = arg;
+    eyot_engine *engine = working_for = arg;
     pthread_mutex_lock(&engine->lock);
     while (!engine->stopping) {
         if (engine->flush_wanted) {
@@ -112,9 +128,11 @@ static void *work(void *arg)
             pthread_mutex_unlock(&engine->lock);
             eyot__journal_flush(engine, NULL);
             pthread_mutex_lock(&engine->lock);
-        } else if (engine->surplus > 0) { /* one that was stuck has come back: there is a thread too many */
+        } else if (engine->surplus > 0) { /* one that was stuck or waited has come back: there is a thread too many */
             engine->surplus--;
-            break;
+            if (engine->queue && engine->idle > 0) pthread_cond_signal(&engine->work);
+            leave(engine);
+            return NULL;
         } else if (engine->queue) {
             if (engine->queue != engine->queue_last && engine->idle > 0) pthread_cond_signal(&engine->work);
             help_one(engine);
@@ -271,15 +289,46 @@ static int start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
 
 enum { REPLACED_MAX = 64 }; /* threads for those that are stuck, over the life of an engine */
 
+/* Engine lock held. */
+static bool add_worker(eyot_engine *engine)
+{
+    if (engine->stopping) return false;
+    if (engine->n_threads == engine->cap_threads) {
+        uint32_t cap = engine->cap_threads * 2;
+        pthread_t *threads = realloc(engine->threads, cap * sizeof *threads);
+        if (!threads) return false;
+        engine->threads = threads;
+        engine->cap_threads = cap;
+    }
+    if (start_thread(&engine->threads[engine->n_threads], work, engine)) return false;
+    engine->n_threads++;
+    return true;
+}
+
 void eyot__pool_replace(eyot_engine *engine)
 {
     pthread_mutex_lock(&engine->lock);
-    if (engine->n_replacements < REPLACED_MAX && !engine->stopping &&
-        start_thread(&engine->threads[engine->n_threads], work, engine) == 0) {
-        engine->n_threads++;
+    if (engine->n_replacements < REPLACED_MAX && add_worker(engine)) {
         engine->n_replacements++;
         engine->stuck++;
     }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+bool eyot__pool_lend(eyot_engine *engine)
+{
+    if (working_for != engine) return false;
+    pthread_mutex_lock(&engine->lock);
+    bool lent = add_worker(engine);
+    pthread_mutex_unlock(&engine->lock);
+    return lent;
+}
+
+void eyot__pool_take_back(eyot_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    engine->surplus++;
+    if (engine->idle > 0) pthread_cond_signal(&engine->work);
     pthread_mutex_unlock(&engine->lock);
 }
 
@@ -287,7 +336,8 @@ eyot_status eyot__pool_start(eyot_engine *engine, eyot_error *e)
 {
     uint32_t wanted = engine->n_threads;
     engine->n_threads = 0;
-    engine->threads = calloc(wanted + REPLACED_MAX, sizeof *engine->threads);
+    engine->cap_threads = wanted;
+    engine->threads = calloc(wanted, sizeof *engine->threads);
     if (!engine->threads) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     int failed = 0;
     for (; engine->n_threads < wanted && !failed; engine->n_threads += !failed)
@@ -311,6 +361,7 @@ void eyot__pool_stop(eyot_engine *engine)
     pthread_cond_broadcast(&engine->beat);
     pthread_mutex_unlock(&engine->lock);
     for (uint32_t i = 0; i < engine->n_threads; i++) pthread_join(engine->threads[i], NULL);
+    if (engine->has_left) pthread_join(engine->left, NULL);
     if (engine->has_keeper) pthread_join(engine->keeper, NULL);
     free(engine->threads);
     engine->threads = NULL;

@@ -73,7 +73,8 @@ static eyot_status remember(rebuilding *b, eyot__record *record)
         status = unknown(b, &in.who);
     } else if (record->kind == EYOT_ENTRY_ATTEMPT) {
         status = eyot__memo_of(a) ? EYOT_OK : EYOT_ENOMEM;
-        if (!status) a->memo->failed++;
+        /* A rescue that fails bears the number of the attempt before it; version 1 counted within a life. */
+        if (!status && (in.n > a->memo->failed || record->version < 2)) a->memo->failed++;
     } else {
         status = record->kind == EYOT_ENTRY_ASKED      ? eyot__memo_ask(a, in.n, in.text, in.text_len)
                  : record->kind == EYOT_ENTRY_ANSWERED ? eyot__memo_answer(a, in.n, in.text, in.text_len)

@@ -213,6 +213,7 @@ typedef struct outcome {
     eyot_status status;
     eyot__taken few[EYOT__TAKEN_FEW], *taken; /* freed unless it is few */
     size_t n;
+    eyot__state *before; /* the task's state without its update, for a rescue; owned, may be NULL */
     eyot_error e;
 } outcome;
 
@@ -234,6 +235,7 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
 {
     uint32_t node = t->a.who.node;
     eyot__error_none(&o->e);
+    o->before = NULL;
     if (status == EYOT_OK && !t->touched && !t->aside &&
         t->run->graph->nodes[node].plain) { /* nothing was given, nothing is chosen */
         o->status = EYOT_OK;
@@ -255,10 +257,13 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
         if (!t->text) eyot_task_fail(t, "the node returned %d, which is no status of a finished task", (int)status);
         status = EYOT_EFAILED;
     }
-    if (status)
+    if (status) {
         o->status = eyot_error_set(&o->e, status, "%s", t->text ? t->text : eyot_status_text(status));
-    else
-        o->status = eyot__task_settle(t, o->few, &o->taken, &o->n, &o->e);
+        return;
+    }
+    const eyot__policy *policy = t->run->graph->nodes[node].policy;
+    if (t->run->stored && policy && policy->rescue) o->before = eyot__state_ref(t->a.state);
+    o->status = eyot__task_settle(t, o->few, &o->taken, &o->n, &o->e);
 }
 
 /* The run has taken a step. Returns false when the frontier could not. */
@@ -279,13 +284,16 @@ static inline bool advance(eyot_run *r, eyot_task *t, outcome *o)
 
 static bool can_go_alone(const eyot_run *r)
 {
-    return !r->stored && !(r->flags & EYOT_RUN_CHECK_INPUTS) && r->running == 1 && !r->closing && r->asides == 0;
+    return !r->stored && !(r->flags & EYOT_RUN_CHECK_INPUTS) && r->running == 1 && !r->closing && r->asides == 0 &&
+           r->abandoned == 0; /* one that comes back gives back what it had */
 }
 
-static void stop_alone(eyot_run *r)
+/* `idle`: without a task. */
+static void stop_alone(eyot_run *r, bool idle)
 {
     pthread_mutex_lock(&r->lock);
     r->alone = false;
+    r->running -= idle;
     if (may_start(r)) eyot__run_wake(r); /* those who looked in vain meanwhile */
     pthread_mutex_unlock(&r->lock);
 }
@@ -316,7 +324,7 @@ static eyot_task *run_alone(eyot_run *r, eyot_task *t, outcome *o)
         eyot_status status = call_node(r, t);
         if (status == EYOT_PENDING) {
             if (!t->started_ns) t->started_ns = eyot__now_ns();
-            stop_alone(r);
+            stop_alone(r, false);
             (void)eyot__task_returns(t, &status); /* nothing here has a timeout */
             if (status == EYOT_PENDING) {
                 look_at_pending(r);
@@ -334,8 +342,7 @@ static eyot_task *run_alone(eyot_run *r, eyot_task *t, outcome *o)
         if (!t) break;
         r->started++;
     }
-    if (!t) r->running--;
-    stop_alone(r);
+    stop_alone(r, !t);
     return t;
 }
 
@@ -375,6 +382,7 @@ static bool execute(eyot_run *r, eyot_task *t, bool alone, eyot_buf *scratch)
 bool eyot__run_help(eyot_run *r, bool worker)
 {
     if (!worker && r->graph->timed) { /* nobody who waits may be stuck in a task that is to be abandoned */
+        if (r->alone) return true;    /* its thread looks for itself, without the lock */
         if (may_start(r)) eyot__pool_offer(r->engine, r);
         eyot__run_settle_end(r);
         if (r->out.n > 0) eyot__run_flush_soon(r);
@@ -528,11 +536,24 @@ static void fail_for_good(eyot_run *r, eyot_task *t, eyot_status status, const c
     eyot__run_fail(r, status, "%s: %s", key ? key : eyot_task_node(t), text);
 }
 
+static void retry(eyot_run *r, eyot_task *t)
+{
+    uint64_t delay = eyot__policy_delay_ns(t);
+    if (delay == 0) { /* there is no time to wait for */
+        eyot__task_again(t);
+        enqueue(r, t);
+        return;
+    }
+    r->sleeping++;
+    eyot__timer_set(t, EYOT__ALARM_RETRY, delay);
+}
+
 /* An attempt has failed: another one follows, or the rescue, or the run fails. */
 static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char *text, bool again,
                       const eyot_buf *entry, size_t key_len)
 {
     const eyot__policy *policy = r->graph->nodes[t->a.who.node].policy;
+    r->started--; /* an attempt is no step */
     if (status != EYOT_ECANCELED) {
         if (entry && r->durability != EYOT_EXIT)
             (void)eyot__run_append(r, EYOT_ENTRY_ATTEMPT, entry->data, key_len, entry->data + key_len,
@@ -541,15 +562,14 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
         eyot__memo *memo = policy || r->stored ? eyot__memo_of(&t->a) : t->a.memo;
         if (memo) memo->failed = t->attempt;
     }
-    if (t->aside) eyot__timer_clear(t);
+    eyot__policy_end(t);
     if (atomic_load(&r->cancelled)) { /* a task that was told to stop has not failed the run */
         eyot__task_clear(t);
         return;
     }
     if (again) {
         r->n_retried++;
-        r->sleeping++;
-        eyot__timer_set(t, EYOT__ALARM_RETRY, eyot__policy_delay_ns(t));
+        retry(r, t);
     } else if (!policy || !policy->rescue || t->aside->failure || call_rescue(r, t, status, text)) {
         fail_for_good(r, t, status, text);
     }
@@ -578,10 +598,12 @@ static void suspend_task(eyot_run *r, eyot_task *t)
         eyot__run_fail(r, EYOT_ENOMEM, "out of memory");
         return;
     }
-    eyot__timer_clear(t);
+    r->started--;
     if (t->aside->tries > 0) t->aside->tries--; /* the attempt goes on when it starts again */
-    if (eyot__wait_commit(t))
-        eyot__run_fail(r, EYOT_ENOMEM, "out of memory while writing an entry");
+    eyot_status status = eyot__wait_commit(t);
+    eyot__policy_end(t);
+    if (status)
+        eyot__run_fail(r, status, "what the task waits for could not be written: %s", eyot_status_text(status));
     else if (!eyot__wait_park(t)) {
         eyot__task_again(t);
         enqueue(r, t);
@@ -590,10 +612,15 @@ static void suspend_task(eyot_run *r, eyot_task *t)
     eyot__task_clear(t);
 }
 
-static void drop_taken(eyot_run *r, outcome *o)
+/* Nothing of it reaches the run, nor what runs next in its place. */
+static void drop_outcome(eyot_run *r, eyot_task *t, outcome *o)
 {
     eyot__taken_clear(&r->frontier.history, o->taken, o->n);
     o->n = 0;
+    if (!o->before) return;
+    eyot__state_unref(t->a.state, &r->frontier.history);
+    t->a.state = o->before;
+    o->before = NULL;
 }
 
 /* The outcome reaches the run. Returns false when it was dropped. `in_place`: this thread may wait for the store, and goes
@@ -616,15 +643,16 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     r->running--;
     r->task_ns += took;
     if (refused || o->status < 0) {
-        drop_taken(r, o);
+        drop_outcome(r, t, o);
         fail_task(r, t, o->status < 0 ? o->status : EYOT_ECANCELED, o->e.text, again && !refused,
                   refused ? NULL : entry, key_len);
     } else if (o->status == EYOT_SUSPENDED) {
         suspend_task(r, t);
     } else if (!commit_task(r, t, o, entry, key_len)) {
-        drop_taken(r, o);
+        drop_outcome(r, t, o);
         fail_task(r, t, o->status, o->e.text, false, NULL, 0);
     }
+    eyot__state_unref(o->before, &r->frontier.history);
     eyot__run_settle_end(r);
     bool flush = r->out.n > 0 && r->durability != EYOT_ASYNC && in_place;
     if (o->taken && o->taken != o->few) free(o->taken);
@@ -664,7 +692,7 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
     eyot_run *r = task->run;
     task->status = status;
     int phase = EYOT__TASK_RUNNING;
-    if (atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) return EYOT_OK;
+    if (atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_EARLY)) return EYOT_OK;
     if (phase == EYOT__TASK_LOST && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_LOST_TOO))
         return EYOT_ECANCELED; /* the node function has it still */
     if (phase == EYOT__TASK_WAITING && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) {
@@ -675,7 +703,8 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
         atomic_fetch_add(&r->pins, 1);
         outcome o;
         settle(task, status, &o);
-        bool kept = conclude(r, task, &o, &scratch, false);
+        bool late = atomic_load(&task->verdict) == EYOT__VERDICT_TIMEOUT;
+        bool kept = conclude(r, task, &o, &scratch, false) && !late;
         eyot__buf_clear(&scratch);
         eyot__run_unpin(r);
         atomic_fetch_sub_explicit(&engine->inside, 1, memory_order_release);

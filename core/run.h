@@ -20,8 +20,9 @@
 
 typedef enum eyot__task_phase {
     EYOT__TASK_RUNNING,   /* the node function has it */
+    EYOT__TASK_EARLY,     /* eyot_task_complete was called while the node function still has it */
     EYOT__TASK_WAITING,   /* it returned EYOT_PENDING */
-    EYOT__TASK_COMPLETED, /* eyot_task_complete was called */
+    EYOT__TASK_COMPLETED, /* the attempt has ended, and its thread does what follows */
     EYOT__TASK_ABANDONED, /* nobody wants the result any more; whoever completes it only frees it */
     EYOT__TASK_LOST,      /* the same while the node function still has it: whoever is last of both frees it … */
     EYOT__TASK_LOST_TOO   /* … and here eyot_task_complete has been called */
@@ -72,8 +73,9 @@ struct eyot_task {
     _Atomic int phase;
     _Atomic unsigned char verdict; /* EYOT__VERDICT_… */
     bool named : 1, ended : 1, edited : 1;
-    bool touched : 1; /* something below eyot__task_init is set: there is something to look at, and to clear */
-    int failed;       /* a call inside the node that could not be done: the task cannot succeed */
+    bool suspends : 1; /* eyot_task_ask or eyot_task_sleep has returned EYOT_SUSPENDED: there the attempt is to end */
+    bool touched : 1;  /* something below eyot__task_init is set: there is something to look at, and to clear */
+    int failed;        /* a call inside the node that could not be done: the task cannot succeed */
 };
 
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
@@ -100,6 +102,7 @@ uint64_t eyot__policy_delay_ns(eyot_task *t); /* before the next attempt */
 void eyot__task_tell(eyot_task *t);           /* its result is no longer wanted */
 void eyot__policy_wind_up(eyot_task *t);      /* it was told, and has its grace, if it is pending */
 void eyot__task_unlisten(eyot_task *t);
+void eyot__policy_end(eyot_task *t); /* the attempt is over, the task is not: what was made for the one is let go */
 void eyot__task_alarm(eyot_task *t); /* the one that was set has come */
 /* The node function has returned *status. If the task was pending and has been completed already, *status is with what; if it
  * is still PENDING, the task belongs to whoever completes it. False: it was abandoned meanwhile, and neither task nor run
@@ -255,10 +258,10 @@ enum { EYOT__OWNER_BYTES = 160 };
 
 struct eyot_engine {
     eyot_store *store;
-    uint32_t n_threads;
+    uint32_t n_threads, cap_threads;
     pthread_t *threads;
-    pthread_t keeper;
-    bool has_keeper;
+    pthread_t keeper, left; /* `left`: the worker that was the last to leave */
+    bool has_keeper, has_left;
     pthread_mutex_t lock;
     pthread_cond_t work, beat;
     eyot_run *queue, *queue_last; /* runs with tasks to hand out */
@@ -292,6 +295,10 @@ void eyot__pool_flush_soon(eyot_engine *engine);             /* lets a worker fl
 bool eyot__pool_has(eyot_engine *engine, const eyot_run *r); /* another run with its id is on the list */
 
 void eyot__pool_replace(eyot_engine *engine); /* one of its threads is stuck in a task */
+/* The calling thread is one of its workers and waits in a node: another one works meanwhile. False: it is none, or no thread could
+ * be started. */
+bool eyot__pool_lend(eyot_engine *engine);
+void eyot__pool_take_back(eyot_engine *engine); /* it waits no longer */
 
 /* core/timer.c: alarms of tasks, kept by the keeper. Run lock held, engine lock not. */
 bool eyot__timer_reserve(eyot_engine *engine); /* room for one more task's; false: no memory */

@@ -12,10 +12,20 @@ enum { QUESTION_MAX = 65536 };
 
 /* ---- what the node calls --------------------------------------------------------------------------------------- */
 
+static eyot_status suspends(eyot_task *t)
+{
+    t->suspends = true;
+    return EYOT_SUSPENDED;
+}
+
 /* The n-th wait of the task, if the log has it; else where the new one is put down. Its thread alone changes `asked`, and the memo
- * changes only while the task does not run. */
+ * changes only while the task does not run. An attempt suspends for one thing: SUSPENDED, as long as that has not come, and when
+ * nobody will ever look at what it waits for. */
 static eyot_status next_wait(eyot_task *t, bool question, eyot__wait **known)
 {
+    eyot_run *r = t->run;
+    *known = NULL;
+    if (t->suspends) return EYOT_SUSPENDED;
     eyot__wait *w = *known = eyot__memo_wait(&t->a, t->asked++);
     if (w && (w->question != NULL) != question) {
         eyot_task_fail(t, "the task %s where it %s before: it must wait for the same things in every attempt",
@@ -24,10 +34,11 @@ static eyot_status next_wait(eyot_task *t, bool question, eyot__wait **known)
         return EYOT_EINVAL;
     }
     if (w) return EYOT_OK;
-    pthread_mutex_lock(&t->run->lock);
-    bool good = eyot__aside_of(t) != NULL;
-    pthread_mutex_unlock(&t->run->lock);
-    return good ? EYOT_OK : EYOT_ENOMEM;
+    pthread_mutex_lock(&r->lock);
+    bool over = !t->aside && r->phase == EYOT__RUN_ENDED; /* abandoned long ago: the engine may be gone */
+    bool good = over || eyot__aside_of(t) != NULL;
+    pthread_mutex_unlock(&r->lock);
+    return over ? suspends(t) : good ? EYOT_OK : EYOT_ENOMEM;
 }
 
 eyot_status eyot_task_ask(eyot_task *task, const char *question, const char **answer)
@@ -43,12 +54,12 @@ eyot_status eyot_task_ask(eyot_task *task, const char *question, const char **an
         *answer = w->answer;
         return EYOT_OK;
     }
-    if (w) return EYOT_SUSPENDED; /* it is open, and is only waited for again */
+    if (w) return suspends(task); /* it is open, and is only waited for again */
     free(task->aside->question);
     task->aside->question = malloc(len + 1);
     if (!task->aside->question) return EYOT_ENOMEM;
     memcpy(task->aside->question, question, len + 1);
-    return EYOT_SUSPENDED;
+    return suspends(task);
 }
 
 eyot_status eyot_task_sleep(eyot_task *task, uint64_t ms)
@@ -57,15 +68,14 @@ eyot_status eyot_task_sleep(eyot_task *task, uint64_t ms)
     eyot_status status = next_wait(task, false, &w);
     if (status) return status;
     int64_t now = eyot__wall_ms();
-    if (w) return w->due_ms <= now ? EYOT_OK : EYOT_SUSPENDED;
+    if (w) return w->due_ms <= now ? EYOT_OK : suspends(task);
     task->aside->due_ms = ms < (uint64_t)(INT64_MAX - now) ? now + (int64_t)ms : INT64_MAX;
-    return EYOT_SUSPENDED;
+    return suspends(task);
 }
 
 bool eyot__wait_has(const eyot_task *t)
 {
-    const eyot__aside *a = t->aside;
-    return (a && (a->question || a->due_ms)) || (t->asked > 0 && eyot__memo_wait(&t->a, t->asked - 1));
+    return t->suspends;
 }
 
 /* ---- what becomes of it; run lock held -------------------------------------------------------------------------- */
@@ -75,6 +85,7 @@ static eyot_status append_wait(eyot_run *r, const eyot__activation *a, uint32_t 
 {
     eyot_buf buf = EYOT__BUF_INIT;
     if (!r->stored || r->lost || r->durability == EYOT_EXIT) return EYOT_OK;
+    buf.max = r->engine->max_body;
     eyot_entry_kind kind = answer ? EYOT_ENTRY_ANSWERED : text ? EYOT_ENTRY_ASKED : EYOT_ENTRY_TIMER;
     size_t at = eyot__record_begin(&buf, kind, r->graph->copier->name);
     if (text)
@@ -164,7 +175,12 @@ static eyot_status answer(eyot_run *r, const char *key, const char *text, eyot__
     if (!a) return eyot_error_set(e, own.status, "%s", own.text);
     uint32_t n = a->memo->n - 1;
     eyot_status status = eyot__memo_answer(a, n, text, strlen(text));
-    if (!status) status = append_wait(r, a, n, text, true, 0);
+    if (!status && (status = append_wait(r, a, n, text, true, 0)) != EYOT_OK) {
+        free(a->memo->waits[n].answer); /* still open */
+        a->memo->waits[n].answer = NULL;
+    }
+    if (status == EYOT_ELIMIT)
+        return eyot_error_set(e, status, "run %s: the answer is larger than the store takes", r->id);
     if (status)
         return eyot_error_set(e, status, "run %s: the answer could not be kept: %s", r->id, eyot_status_text(status));
     *of = a;

@@ -8,6 +8,7 @@
 #include <eyot/stores.h>
 
 #include "test/eyot_test.h"
+#include "test/proxy.h"
 #include "test/tally.h"
 
 static int zero;
@@ -212,6 +213,36 @@ TEST(engine_retry__a_cancel_does_not_wait_for_it)
     CHECK_INT(tally_live(), 0);
 }
 
+TEST(engine_retry__attempts_are_no_steps)
+{
+    fresh(2);
+    eyot_node_options o = policy(3, 1);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(flaky, &o);
+    eyot_run_options how = EYOT_RUN_OPTIONS_INIT;
+    how.max_steps = 3;
+    eyot_run *run = tally_run(engine, g, &how);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+}
+
+TEST(engine_retry__without_a_delay_waits_for_no_time)
+{
+    fresh(2);
+    eyot_node_options o = policy(3, 0);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(flaky, &o);
+    eyot_run_options how = EYOT_RUN_OPTIONS_INIT;
+    how.flags = EYOT_RUN_NO_WAIT;
+    eyot_run *run = tally_run(engine, g, &how);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+}
+
 /* ---- timeouts --------------------------------------------------------------------------------------------------- */
 
 static eyot_node_options timeout(uint64_t ms, uint64_t grace_ms, uint32_t attempts)
@@ -264,6 +295,75 @@ TEST(engine_timeout__a_task_that_does_not_listen_is_abandoned)
     CHECK_INT(tally_live(), 0);
 }
 
+/* Has given its result away, and does not come back from its function until it is let go. */
+static eyot_status complete_and_hang(eyot_task *task, void *user)
+{
+    (void)user;
+    if (atomic_fetch_add(&seen.calls, 1) > 0) return eyot_task_update(task, tally_sum(10));
+    CHECK_OK(eyot_task_complete(task, EYOT_OK));
+    while (!atomic_load(&seen.release)) tally_pause_us(200);
+    atomic_fetch_add(&seen.late, 1);
+    return EYOT_PENDING;
+}
+
+TEST(engine_timeout__also_of_a_function_that_hangs_after_its_task_was_completed)
+{
+    fresh(0);
+    eyot_node_options o = timeout(30, 30, 2);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(complete_and_hang, &o);
+    eyot_run *run;
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    for (int i = 0; i < 50000 && eyot_run_status_of(run) == EYOT_RUN_RUNNING; i++) tally_pause_us(200);
+    CHECK_INT(eyot_run_status_of(run), EYOT_RUN_DONE);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    atomic_store(&seen.release, true);
+    wait_for_late();
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+static eyot_status stuck_once(eyot_task *task, void *user)
+{
+    (void)user;
+    if (atomic_fetch_add(&seen.calls, 1) > 0) return eyot_task_update(task, tally_sum(10));
+    while (!atomic_load(&seen.release)) {}
+    atomic_fetch_add(&seen.late, 1);
+    return EYOT_OK;
+}
+
+/* While this runs, the one that was given up comes back and gives back what it had. */
+static eyot_status let_it_come_back(eyot_task *task, void *user)
+{
+    (void)task, (void)user;
+    atomic_store(&seen.release, true);
+    while (atomic_load(&seen.late) < 1) {}
+    tally_pause_us(3000);
+    return EYOT_OK;
+}
+
+TEST(engine_timeout__a_late_end_meets_a_run_that_goes_on_alone)
+{
+    fresh(0);
+    eyot_node_options o = timeout(5, 1, 2);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = tally_graph("late");
+    eyot_graph_node_with(g, "b", stuck_once, NULL, &o);
+    eyot_graph_node(g, "c", let_it_come_back, NULL);
+    eyot_graph_node(g, "d", tally_add, &zero);
+    eyot_graph_edge(g, "b", "c");
+    eyot_graph_edge(g, "c", "d");
+    tally_freeze(g);
+    eyot_run *run = tally_run(engine, g, NULL);
+    CHECK_INT(sum_of(run), 10);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
 TEST(engine_timeout__the_run_fails_when_no_attempt_is_left)
 {
     fresh(0);
@@ -305,6 +405,33 @@ TEST(engine_timeout__its_descriptor_tells_a_task_and_a_late_result_is_refused)
     eyot_run *run = tally_run(engine, g, NULL);
     CHECK_INT(seen.told, 1);
     CHECK_INT(seen.calls, 2);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+/* Only ends when it is told, the first time; a second attempt must not be told what was meant for the first. */
+static eyot_status listen_anew(eyot_task *task, void *user)
+{
+    (void)user;
+    if (eyot_task_update(task, tally_sum(10))) return EYOT_ENOMEM;
+    struct pollfd fd = {.fd = eyot_task_cancel_fd(task), .events = POLLIN};
+    int call = atomic_fetch_add(&seen.calls, 1);
+    atomic_fetch_add(&seen.told, poll(&fd, 1, call ? 0 : 20000) == 1);
+    return EYOT_OK;
+}
+
+TEST(engine_timeout__the_descriptor_of_the_next_attempt_is_its_own)
+{
+    fresh(0);
+    eyot_node_options o = timeout(30, 20000, 2);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(listen_anew, &o);
+    eyot_run *run = tally_run(engine, g, NULL);
+    CHECK_INT(seen.calls, 2);
+    CHECK_INT(seen.told, 1);
     CHECK_INT(sum_of(run), 12);
     eyot_run_free(run);
     eyot_engine_free(engine);
@@ -388,7 +515,8 @@ TEST(engine_timeout__the_next_attempt_waits_for_a_pending_task_to_wind_up)
     CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
     while (atomic_load(&seen.calls) < 1 || told_count() < 1) tally_pause_us(200);
     CHECK_INT(seen.calls, 1);
-    CHECK_OK(complete_kept(EYOT_OK)); /* its grace is not over: the attempt ends now, as timed out */
+    CHECK_STATUS(complete_kept(EYOT_OK),
+                 EYOT_ECANCELED); /* its grace is not over: the attempt ends now, as timed out */
     CHECK_OK(eyot_run_wait(run, NULL));
     CHECK_INT(seen.calls, 2);
     CHECK_INT(sum_of(run), 12);
@@ -465,6 +593,55 @@ TEST(engine_cancel__a_listener_that_comes_too_late_is_told_at_once)
     eyot_run_cancel(run);
     CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ECANCELED);
     CHECK_INT(seen.told, 1);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+static eyot_status run_another(eyot_task *task, void *user)
+{
+    eyot_run *run;
+    eyot_status status = eyot_run_sync(&run, eyot_task_engine(task), user, tally_new(), NULL, NULL);
+    if (run) eyot_run_free(run);
+    return status ? status : eyot_task_update(task, tally_sum(10));
+}
+
+TEST(engine_timeout__of_a_run_that_a_node_waits_for)
+{
+    fresh(0);
+    eyot_node_options o = timeout(20000, 0, 2);
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *inner = chain(flaky, &o), *g = tally_graph("outer");
+    eyot_run *run;
+    eyot_graph_node_with(g, "a", run_another, inner, &o); /* itself on the engine's only thread */
+    tally_freeze(g);
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    for (int i = 0; i < 25000 && eyot_run_status_of(run) == EYOT_RUN_RUNNING; i++) tally_pause_us(200);
+    CHECK_INT(eyot_run_status_of(run), EYOT_RUN_DONE);
+    CHECK_INT(sum_of(run), 10);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    eyot_graph_free(inner);
+    CHECK_INT(tally_live(), 0);
+}
+
+TEST(engine_cancel__of_a_node_that_only_says_its_grace)
+{
+    fresh(0);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    o.grace_ms = 30;
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = chain(keep_it, &o);
+    eyot_run *run;
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    (void)kept_task();
+    uint64_t before = test_now_ms();
+    eyot_run_cancel(run);
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ECANCELED);
+    CHECK(test_now_ms() - before < 4000);
+    CHECK_STATUS(complete_kept(EYOT_OK), EYOT_ECANCELED);
     eyot_run_free(run);
     eyot_engine_free(engine);
     eyot_graph_free(g);
@@ -588,6 +765,72 @@ TEST(engine_rescue__also_of_a_task_that_was_abandoned)
     atomic_store(&seen.release, true);
     wait_for_late();
     eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+static eyot_status note_attempt(eyot_task *task, void *user)
+{
+    (void)user;
+    seen.attempts[atomic_fetch_add(&seen.calls, 1)] = eyot_task_attempt(task);
+    return eyot_task_fail(task, "again");
+}
+
+/* A rescue is no attempt, also for those who only read the log. */
+TEST(engine_rescue__that_fails_is_not_counted_by_the_next_life)
+{
+    fresh(0);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    o.rescue = rescue_fails;
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = chain(note_attempt, &o);
+    eyot_run_options how = named("r");
+    eyot_run *run;
+    CHECK_STATUS(eyot_run_sync(&run, engine, g, tally_new(), &how, NULL), EYOT_EFAILED);
+    eyot_run_free(run);
+    CHECK_OK(eyot_run_resume(&run, engine, g, "r", NULL, NULL));
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_EFAILED);
+    CHECK_INT(seen.calls, 2);
+    CHECK_INT(seen.attempts[1], 2);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
+static eyot_status give_too_much(eyot_task *task, void *user)
+{
+    (void)user;
+    return eyot_task_update(task, tally_pad(tally_sum(1000), 4096, 1));
+}
+
+static eyot_status rescue_from_too_much(eyot_task *task, eyot_status status, const char *text, void *user)
+{
+    (void)text, (void)user;
+    CHECK_INT(status, EYOT_ELIMIT);
+    CHECK_INT(((const tally *)eyot_task_state(task))->sum, 1);
+    return eyot_task_update(task, tally_sum(10));
+}
+
+TEST(engine_rescue__sees_nothing_of_an_update_that_the_store_did_not_take)
+{
+    fresh(0);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    o.rescue = rescue_from_too_much;
+    proxy p = {.max_body = 2048};
+    eyot_store *store = proxy_open(&p, "memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = chain(give_too_much, &o);
+    eyot_run_options how = named("r");
+    eyot_run *run = tally_run(engine, g, &how);
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    CHECK_OK(eyot_run_resume(&run, engine, g, "r", NULL, NULL));
+    CHECK_INT(sum_of(run), 12);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
     eyot_graph_free(g);
     CHECK_INT(tally_live(), 0);
 }

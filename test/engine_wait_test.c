@@ -6,6 +6,7 @@
 #include <eyot/stores.h>
 
 #include "test/eyot_test.h"
+#include "test/proxy.h"
 #include "test/tally.h"
 
 static int zero;
@@ -308,6 +309,210 @@ static eyot_status doze(eyot_task *task, void *user)
     return status ? status : eyot_task_update(task, tally_sum(10));
 }
 
+static eyot_status ask_two_at_once(eyot_task *task, void *user)
+{
+    const char *first, *second;
+    (void)user;
+    atomic_fetch_add(&calls, 1);
+    eyot_status a = eyot_task_ask(task, "first?", &first), b = eyot_task_ask(task, "second?", &second);
+    return a || b ? EYOT_SUSPENDED : eyot_task_update(task, tally_sum(10 * atoi(first) + atoi(second)));
+}
+
+/* Once it is to suspend, what it asks further is asked when it comes there again. */
+TEST(engine_ask__an_attempt_suspends_for_its_first_question)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = asking(ask_two_at_once);
+    question q;
+    eyot_run *run = start(engine, g, "r", EYOT_ESUSPENDED);
+    CHECK_INT(eyot_run_questions(run, note_question, &q), 1);
+    CHECK_STR(q.text, "first?");
+    eyot_run_free(run);
+    CHECK_STATUS(resume(&run, engine, g, "r", NULL, "1", NULL), EYOT_ESUSPENDED);
+    CHECK_INT(eyot_run_questions(run, note_question, &q), 1);
+    CHECK_STR(q.text, "second?");
+    eyot_run_free(run);
+    CHECK_OK(resume(&run, engine, g, "r", NULL, "2", NULL));
+    CHECK_INT(sum_of(run), 113);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+static eyot_status suspend_after_the_answer(eyot_task *task, void *user)
+{
+    const char *answer;
+    (void)user;
+    atomic_fetch_add(&calls, 1);
+    (void)eyot_task_ask(task, "well?", &answer);
+    return EYOT_SUSPENDED;
+}
+
+TEST(engine_ask__a_task_that_suspends_although_it_has_its_answer_has_failed)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = asking(suspend_after_the_answer);
+    eyot_error e;
+    eyot_run *run = start(engine, g, "r", EYOT_ESUSPENDED);
+    eyot_run_free(run);
+    CHECK_STATUS(resume(&run, engine, g, "r", NULL, "1", &e), EYOT_EFAILED);
+    CHECK_HAS(e.text, "ask: the node returned 2");
+    CHECK_INT(calls, 2);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
+static eyot_status ask_then_fail_then_sleep(eyot_task *task, void *user)
+{
+    const char *answer;
+    (void)user;
+    if (atomic_fetch_add(&calls, 1) > 0) return eyot_task_sleep(task, 1);
+    (void)eyot_task_ask(task, "never mind?", &answer);
+    return eyot_task_fail(task, "changed its mind");
+}
+
+TEST(engine_ask__what_a_failed_attempt_asked_is_not_asked)
+{
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    eyot_graph *g = tally_graph("mind");
+    o.attempts = 2;
+    atomic_store(&calls, 0);
+    eyot_graph_node_with(g, "a", ask_then_fail_then_sleep, NULL, &o);
+    tally_freeze(g);
+    eyot_run *run = tally_run(engine, g, NULL);
+    CHECK_INT(calls, 3);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+}
+
+/* The first call has its answer, and keeps it in its hands while others go on without it. */
+static _Atomic bool let_go;
+static _Atomic int held, late;
+static eyot_status hold_the_answer(eyot_task *task, void *user)
+{
+    const char *answer, *other;
+    (void)user;
+    int call = atomic_fetch_add(&held, 1);
+    eyot_status status = eyot_task_ask(task, "how many?", &answer);
+    if (status) return status;
+    if (call != 1) return eyot_task_update(task, tally_sum(atoi(answer)));
+    while (!atomic_load(&let_go)) tally_pause_us(200);
+    CHECK_STR(answer, "7"); /* borrowed until the task ends, also for one that was given up */
+    CHECK_STATUS(eyot_task_ask(task, "more?", &other), EYOT_SUSPENDED);
+    atomic_store(&late, 1);
+    return EYOT_SUSPENDED;
+}
+
+TEST(engine_ask__an_answer_lasts_as_long_as_a_task_that_was_abandoned)
+{
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    eyot_graph *g = tally_graph("held");
+    eyot_run *run;
+    atomic_store(&let_go, false);
+    atomic_store(&late, 0);
+    atomic_store(&held, 0);
+    o.timeout_ms = 30;
+    o.grace_ms = 1;
+    o.attempts = 2;
+    eyot_graph_node_with(g, "a", hold_the_answer, NULL, &o);
+    eyot_graph_node_with(g, "b", doze, NULL, &o);
+    eyot_graph_start(g, "a");
+    eyot_graph_start(g, "b");
+    sleep_ms = 200; /* so that the run goes on while it asks */
+    tally_freeze(g);
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    while (eyot_run_questions(run, NULL, NULL) < 1) tally_pause_us(200);
+    CHECK_OK(eyot_run_answer(run, NULL, "7", NULL));
+    CHECK_OK(eyot_run_wait(run, NULL));
+    CHECK_INT(sum_of(run), 17);
+    eyot_run_free(run);
+    atomic_store(&let_go, true);
+    while (!atomic_load(&late)) tally_pause_us(200);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+static eyot_task *_Atomic pending;
+static eyot_status leave_pending(eyot_task *task, void *user)
+{
+    (void)user;
+    atomic_store(&pending, task);
+    return EYOT_PENDING;
+}
+
+TEST(engine_ask__of_a_task_whose_run_is_over_touches_no_engine)
+{
+    eyot_engine *engine = tally_engine(1, NULL);
+    eyot_graph *g = tally_graph("over");
+    eyot_run *run;
+    const char *answer;
+    atomic_store(&pending, NULL);
+    eyot_graph_node(g, "a", leave_pending, NULL);
+    tally_freeze(g);
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), NULL, NULL));
+    while (!atomic_load(&pending)) tally_pause_us(200);
+    eyot_run_cancel(run);
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ECANCELED);
+    eyot_engine_free(engine);
+    CHECK_STATUS(eyot_task_ask(pending, "anybody?", &answer), EYOT_SUSPENDED);
+    CHECK_STATUS(eyot_task_complete(pending, EYOT_SUSPENDED), EYOT_ECANCELED);
+    eyot_run_free(run);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+TEST(engine_ask__an_answer_that_the_store_cannot_take_is_refused)
+{
+    static char much[4096];
+    memset(much, '7', sizeof much - 1);
+    proxy p = {.max_body = 2048};
+    eyot_store *store = proxy_open(&p, "memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = asking(ask_once);
+    eyot_error e;
+    eyot_run *run = start(engine, g, "r", EYOT_ESUSPENDED);
+    eyot_run_free(run);
+    CHECK_STATUS(resume(&run, engine, g, "r", NULL, much, &e), EYOT_ELIMIT);
+    CHECK_OK(resume(&run, engine, g, "r", NULL, "7", &e));
+    CHECK_INT(sum_of(run), 108);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+    CHECK_INT(tally_live(), 0);
+}
+
+TEST(engine_metrics__of_a_run_that_is_only_loaded)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = tally_graph("loaded");
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_run_metrics m = {.size = sizeof m};
+    o.run_id = "r";
+    eyot_graph_node(g, "a", tally_add, &one);
+    eyot_run *run = tally_run(engine, tally_freeze(g), &o);
+    eyot_run_free(run);
+    CHECK_OK(eyot_run_resume(&run, engine, g, "r", NULL, NULL));
+    CHECK_OK(eyot_run_measure(run, &m));
+    CHECK_INT(m.tasks, 0);
+    CHECK(m.elapsed_ns < 60000000000u);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
 TEST(engine_sleep__lasts_as_long_as_it_was_asked_to)
 {
     sleep_ms = 80;
@@ -443,4 +648,70 @@ TEST(engine_message__for_an_earlier_owner_cancels_nobody)
     eyot_engine_free(engine);
     eyot_store_close(store);
     eyot_graph_free(g);
+}
+
+/* A store whose inbox is slow to read, and in which others are faster to make a run. */
+static struct {
+    eyot_store_ops ops;
+    const eyot_store_ops *behind;
+    eyot_engine *engine;
+    eyot_graph *graph;
+    eyot_run *other;
+    _Atomic bool reading;
+} slow;
+
+static eyot_status slow_inbox(void *self, eyot_bytes run, eyot_entry_fn fn, void *arg, eyot_error *e)
+{
+    if (!atomic_load(&slow.reading) && run.n == 5 && memcmp(run.p, "other", 5) == 0) {
+        atomic_store(&slow.reading, true);
+        tally_pause_us(50000);
+    }
+    return slow.behind->inbox(self, run, fn, arg, e);
+}
+
+static eyot_status taken_id(void *self, const eyot_run_row *row, eyot_bytes source, const eyot_commit *first,
+                            eyot_error *e)
+{
+    if (row->run.n == 5) return slow.behind->create_run(self, row, source, first, e);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    o.run_id = "other";
+    if (eyot_run_start(&slow.other, slow.engine, slow.graph, tally_new(), &o, NULL)) return EYOT_EIO;
+    while (!atomic_load(&slow.reading)) tally_pause_us(200);
+    return eyot_error_set(e, EYOT_EEXIST, "taken");
+}
+
+static void close_nothing(void *self)
+{
+    (void)self;
+}
+
+TEST(engine_message__are_looked_for_while_a_run_turns_out_to_be_none)
+{
+    void *self;
+    eyot_store *behind = tally_store("memory:"), *store;
+    eyot_run *run;
+    memset(&slow, 0, sizeof slow);
+    slow.behind = eyot_store_table(behind, &self);
+    slow.ops = *slow.behind;
+    slow.ops.inbox = slow_inbox;
+    slow.ops.create_run = taken_id;
+    slow.ops.close = close_nothing;
+    CHECK_OK(eyot_store_new(&store, &slow.ops, self, NULL));
+    slow.engine = tally_engine(1, store);
+    slow.graph = tally_graph("slow");
+    eyot_graph_node(slow.graph, "a", leave_pending, NULL);
+    tally_freeze(slow.graph);
+    atomic_store(&pending, NULL);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    o.run_id = "taken-already";
+    CHECK_STATUS(eyot_run_start(&run, slow.engine, slow.graph, tally_new(), &o, NULL), EYOT_EEXIST);
+    while (!atomic_load(&pending)) tally_pause_us(200);
+    CHECK_OK(eyot_task_complete(pending, EYOT_OK));
+    CHECK_OK(eyot_run_wait(slow.other, NULL));
+    eyot_run_free(slow.other);
+    eyot_engine_free(slow.engine);
+    eyot_store_close(store);
+    eyot_store_close(behind);
+    eyot_graph_free(slow.graph);
+    CHECK_INT(tally_live(), 0);
 }

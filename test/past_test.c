@@ -769,8 +769,8 @@ TEST(replay__counts_the_failed_attempts_of_all_lives)
     eyot_error e;
     eyot__rebuilt built;
     eyot__frontier f;
-    for (int i = 0; i < 3; i++) {
-        eyot__entry_put_attempt(begin(w, EYOT_ENTRY_ATTEMPT), w->g, &w->a, 1, EYOT_EFAILED, "no", 0, 0);
+    for (uint32_t i = 1; i <= 4; i++) { /* the last one is of a rescue, which is none of its own */
+        eyot__entry_put_attempt(begin(w, EYOT_ENTRY_ATTEMPT), w->g, &w->a, i < 3 ? i : 3, EYOT_EFAILED, "no", 0, 0);
         end(w);
     }
     eyot_store *store = written_store(w);

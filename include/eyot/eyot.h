@@ -310,7 +310,7 @@ EYOT_API eyot_status eyot_run_start(eyot_run **out, eyot_engine *engine, const e
  * `options` is not used. A run that is done is only loaded. ENOTFOUND; EBUSY: a live process holds it; ECHANGED: made
  * with another graph or copier; ECORRUPT; EFORMAT: written by a newer version; ECONFLICT: it has failed with a conflict,
  * which its log leads to again; EFORKED; EINVAL: the engine has no store, or an answer fits no open question, or two have
- * the same; ENOMEM, EIO; and what the store says. */
+ * the same; ELIMIT: an answer is larger than the store takes; ENOMEM, EIO; and what the store says. */
 EYOT_API eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const char *run_id,
                                      const eyot_run_options *options, eyot_error *e);
 
@@ -331,7 +331,8 @@ EYOT_API void eyot_run_cancel(eyot_run *run);
 
 /* Answers a question of a run that still goes on: task NULL is the only open one. The answer is committed, and the
  * task starts again. A run that is suspended is resumed with answers instead. ENOTFOUND: no such question is open; EINVAL:
- * several are, and none is named; ECLOSED: the run has ended; ENOMEM. Never blocks for the store. Any thread. */
+ * several are, and none is named; ELIMIT: it is larger than the store takes; ECLOSED: the run has ended; ENOMEM. Never blocks for the
+ * store. Any thread. */
 EYOT_API eyot_status eyot_run_answer(eyot_run *run, const char *task, const char *text, eyot_error *e);
 
 /* The open questions of a run, in no order: calls fn for each, with strings borrowed for the call, under the run's lock: it must
@@ -419,7 +420,8 @@ EYOT_API int eyot_task_cancel_fd(eyot_task *task);
 /* Asks a question of the outside: suspends the branch until somebody has answered, in this process or a later one. The first
  * time returns EYOT_SUSPENDED, which the node must return; the question is then committed, and when the answer is, the task
  * starts again from its beginning and the same call gives EYOT_OK and *answer, borrowed until the task ends. Calls are
- * told apart by their order within the task, together with those of eyot_task_sleep. `question` is copied, text up to 64 KiB.
+ * told apart by their order within the task, together with those of eyot_task_sleep; of an attempt that is to return
+ * EYOT_SUSPENDED further ones only return that too. `question` is copied, text up to 64 KiB.
  * EINVAL, ELIMIT, ENOMEM. */
 EYOT_API eyot_status eyot_task_ask(eyot_task *task, const char *question, const char **answer);
 /* Suspends the branch for `ms` milliseconds from the first call on, also across processes (by the wall clock, then); the same
