@@ -71,7 +71,7 @@ static eyot_graph *nested;
 static eyot_status mischief(eyot_task *task, void *user)
 {
     const char *answer = NULL;
-    uint64_t kind = *(const int *)user;
+    int kind = *(const int *)user;
     eyot_status status = EYOT_OK;
     if (kind % 5 == 1) status = eyot_task_ask(task, "well?", &answer);
     if (kind % 5 == 2) status = eyot_task_sleep(task, 3);

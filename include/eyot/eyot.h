@@ -129,7 +129,8 @@ typedef enum eyot_node_flag {
     EYOT_NODE_EACH = 1 /* runs once per arriving branch instead of joining them */
 } eyot_node_flag;
 
-/* Would another attempt help? `status` and `text` are the failed attempt's. Runs on any thread, no lock held; pure. */
+/* Would another attempt help? `status` and `text` are the failed attempt's. Pure, and quick: it runs on any thread,
+ * maybe with the run's lock held, so it must not call the library. */
 typedef bool (*eyot_retryable_fn)(eyot_status status, const char *text, void *user);
 
 /* The last resort of a node whose task has failed for good, with `status` and `text` of its last attempt. It may give
@@ -367,8 +368,8 @@ EYOT_API uint64_t eyot_run_steps(const eyot_run *run);
  * well. Borrowed until the run is freed; shared, read only. */
 EYOT_API const void *eyot_run_state(const eyot_run *run);
 
-/* Frees a run. One that still runs is cancelled first, and the call waits for its running tasks and its last commit, but
- * not for pending tasks. Not from a task of this run. */
+/* Frees a run. One that still runs is cancelled first, and the call waits for its running tasks and its last commit, for
+ * pending tasks that listen (eyot_task_on_cancel) as long as their grace, for other pending ones not at all. Not from a task of this run. */
 EYOT_API void eyot_run_free(eyot_run *run);
 
 /* ---- tasks: what a node function calls ------------------------------------------------------------------------- */
