@@ -606,12 +606,12 @@ TEST(engine_message__another_process_can_cancel_a_run)
     eyot_graph *g = asking(doze);
     eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
     eyot_run *run;
-    bool held;
+    bool is_held;
     o.run_id = "r";
     CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), &o, NULL));
     while (atomic_load(&calls) < 1) tally_pause_us(200);
-    CHECK_OK(eyot_store_cancel(store, "r", &held, NULL));
-    CHECK(held);
+    CHECK_OK(eyot_store_cancel(store, "r", &is_held, NULL));
+    CHECK(is_held);
     uint64_t before = test_now_ms();
     CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ECANCELED);
     CHECK(test_now_ms() - before < 20000);
