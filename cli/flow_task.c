@@ -103,14 +103,16 @@ static void finish(way *w, eyot_status status, const char *text)
         finish(w, status, finish_text);                         \
     } while (0)
 
-/* Starts the evaluation of programs; `done` goes on. They may take as long as their node, or as the loop allows. */
+/* Starts the evaluation of programs; `done` goes on. They may take as long as their node, or as the loop allows: the node's
+ * own clock ends them, and the one of the call only if that fails, so that of two ends at once the same is always told. */
 static void evaluate(way *w, const char *const *programs, size_t n, const eyot_value *state, jq_done_fn done)
 {
+    uint64_t node_ms = w->node->gf->timeout_ms, timeout_ms = node_ms ? node_ms + 2000 : 0;
     pthread_mutex_lock(&w->lock);
     jq_call *call = NULL;
-    eyot_status status =
-        w->stopped ? EYOT_ECANCELED
-                   : jq_call_start(&call, w->node->flow->loop, programs, n, state, w->node->gf->timeout_ms, done, w);
+    eyot_status status = w->stopped
+                             ? EYOT_ECANCELED
+                             : jq_call_start(&call, w->node->flow->loop, programs, n, state, timeout_ms, done, w);
     if (!status) w->call = call; /* `done` waits for the lock before it looks at the way */
     pthread_mutex_unlock(&w->lock);
     if (status) finish(w, status, NULL);
