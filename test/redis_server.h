@@ -16,7 +16,9 @@ void redis_server_signal(int number);
 const char *redis_server_socket(void);
 /* "redis+unix:///path?prefix=t&" and `params`; one of four buffers. */
 const char *redis_server_url(const char *params);
-/* One command, its words separated by blanks, to the server at a socket: its answer as it came, up to 4 KiB; borrowed until the
+/* The next one is started with this library before all others, and this variable ("NAME=value"). */
+void redis_server_preload(const char *library, const char *variable);
+/* One command, its words separated by blanks, to the server at a socket or, if it is no path, a port of 127.0.0.1: its answer as it came, up to 4 KiB; borrowed until the
  * next. */
 const char *redis_server_say(const char *socket, const char *command);
 

@@ -4,7 +4,8 @@
 
 #include "test/eyot_test.h"
 
-#include <fcntl.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 
 static pid_t server;
 static char socket_path[108];
+static const char *preload, *preload_variable; /* of the next one */
 
 /* Debian's redis-tools has the server's program under another name: it goes by what it is called. */
 static const char *find_program(void)
@@ -45,6 +47,12 @@ void redis_server_signal(int number)
     CHECK(server && kill(server, number) == 0);
 }
 
+void redis_server_preload(const char *library, const char *variable)
+{
+    preload = library;
+    preload_variable = variable;
+}
+
 const char *redis_server_socket(void)
 {
     return socket_path;
@@ -61,12 +69,17 @@ const char *redis_server_url(const char *params)
 
 static int reach(const char *path)
 {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    struct sockaddr_in remote = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval patience = {5, 0};
-    memcpy(to.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_path = *path == '/';
+    snprintf(local.sun_path, sizeof local.sun_path, "%s", path);
+    remote.sin_port = htons((uint16_t)strtoul(path, NULL, 10));
+    int fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0) return fd;
+    int failed = is_path ? connect(fd, (const struct sockaddr *)&local, sizeof local)
+                         : connect(fd, (const struct sockaddr *)&remote, sizeof remote);
+    if (!failed) return fd;
     close(fd);
     return -1;
 }
@@ -96,6 +109,8 @@ static void execute(const char *program, const char *const *args)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
     signal(SIGPIPE, SIG_DFL);
+    if (preload) setenv("LD_PRELOAD", preload, 1);
+    if (preload) putenv((char *)(uintptr_t)preload_variable);
     execv(program, (char *const *)(uintptr_t)argv);
     _exit(127);
 }
@@ -111,6 +126,7 @@ void redis_server_start(const char *const *args)
     server = fork();
     CHECK(server >= 0);
     if (server == 0) execute(program, args);
+    preload = NULL;
     for (unsigned i = 0; i < 4000; i++) {
         struct timespec moment = {0, 5000000};
         if (strncmp(redis_server_say(socket_path, "PING"), "+PONG", 5) == 0) return;

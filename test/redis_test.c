@@ -484,6 +484,56 @@ TEST(redis_server__without_memory_still_deletes)
     eyot_store_close(store);
 }
 
+/* ---- clocks that jump --------------------------------------------------------------------------------------------- */
+
+static void set_clock(const char *path, int64_t seconds)
+{
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    CHECK(fd >= 0 && write(fd, &seconds, sizeof seconds) == sizeof seconds && close(fd) == 0);
+}
+
+static eyot_status commit_as(eyot_store *store, uint64_t epoch, uint8_t token, uint64_t head)
+{
+    eyot_entry e = {.seq = head + 1, .step = head + 1, .kind = EYOT_ENTRY_TASK, .body = text("x")};
+    eyot_commit c = {.run = text("a1"), .epoch = epoch, .token = {token}, .head = head, .entries = &e, .n_entries = 1};
+    c.lease_ms = 60000;
+    c.status = EYOT_RUN_RUNNING;
+    c.crc = (uint32_t)(epoch * 100 + head);
+    eyot_status r = eyot__store_commit(store, &c, 1, &err);
+    return r ? r : c.result;
+}
+
+TEST(redis_clock__jumps_move_leases_and_never_let_two_write)
+{
+    char path[300], variable[320], id[130];
+    needs_redis();
+    CHECK(snprintf(path, sizeof path, "%s/clock", test_dir()) < (int)sizeof path);
+    snprintf(variable, sizeof variable, "EYOT_CLOCK=%s", path);
+    set_clock(path, 0);
+    redis_server_preload(EYOT_TEST_CLOCK, variable);
+    eyot_store *store = open_server(always, "");
+    CHECK_OK(make_run(store, "a1"));
+    CHECK_OK(make_run_in(store, "timer", "timers", ""));
+    CHECK_OK(commit_as(store, 1, 0, 0));
+    set_clock(path, 3600); /* the lease is over */
+    CHECK_OK(claim(store, "", "", id));
+    CHECK_STR(id, "a1");
+    CHECK_STATUS(commit_as(store, 1, 0, 1), EYOT_EFENCED);
+    CHECK_OK(commit_as(store, 2, 3, 1));
+    CHECK_OK(claim(store, "", "timers", id));
+    set_clock(path, -3600); /* it begins two hours from now */
+    CHECK_STATUS(commit_as(store, 1, 0, 2), EYOT_EFENCED);
+    CHECK_OK(commit_as(store, 2, 3, 2));
+    CHECK_STATUS(claim(store, "", "", id), EYOT_ENOTFOUND);
+    CHECK_STATUS(claim(store, "a1", "", id), EYOT_EBUSY);
+    CHECK_STATUS(claim(store, "", "timers", id), EYOT_ENOTFOUND);
+    set_clock(path, 0);
+    CHECK_OK(commit_as(store, 2, 3, 3));
+    CHECK_STATUS(claim(store, "", "timers", id), EYOT_ENOTFOUND);
+    CHECK_INT(head_of(store, "a1"), 4);
+    eyot_store_close(store);
+}
+
 /* ---- names -------------------------------------------------------------------------------------------------------- */
 
 TEST(redis_names__of_any_bytes_are_harmless)
