@@ -115,6 +115,22 @@ static eyot_status do_commit(const subject *s)
     return r;
 }
 
+static eyot_status do_two_commits(const subject *s)
+{
+    eyot_entry e[2];
+    eyot_commit c[2];
+    for (uint64_t i = 0; i < 2; i++) {
+        e[i] = (eyot_entry){.seq = i + 1, .step = i + 1, .kind = EYOT_ENTRY_TASK};
+        c[i] = (eyot_commit){.run = text(s->id), .epoch = 1, .token = {1}, .head = i, .entries = &e[i], .n_entries = 1};
+        c[i].lease_ms = 3600000;
+        c[i].status = EYOT_RUN_RUNNING;
+        c[i].crc = (uint32_t)i + 8;
+    }
+    eyot_status r = eyot__store_commit(s->store, c, 2, &err);
+    for (size_t i = 0; i < 2 && !r; i++) r = c[i].result == EYOT_EALREADY ? EYOT_OK : c[i].result;
+    return r;
+}
+
 static eyot_status do_release(const subject *s)
 {
     eyot_commit c = {.run = text(s->id), .epoch = 1, .token = {1}, .status = EYOT_RUN_READY, .due_in_ms = INT64_MAX};
@@ -180,11 +196,17 @@ static const struct operation {
     void (*prepare)(const subject *s);
     eyot_status (*work)(const subject *s);
 } operations[] = {
-    {"create", prepare_nothing, do_create}, {"commit", prepare_held, do_commit},
-    {"release", prepare_held, do_release},  {"claim", prepare_released, do_claim},
-    {"post", prepare_held, do_post},        {"value", prepare_value, do_value},
-    {"inbox", prepare_held, do_inbox},      {"load", prepare_held, do_load},
-    {"delete", prepare_held, do_delete},    {"delete of nothing", prepare_nothing, do_delete_of_nothing},
+    {"create", prepare_nothing, do_create},
+    {"commit", prepare_held, do_commit},
+    {"two commits", prepare_held, do_two_commits},
+    {"release", prepare_held, do_release},
+    {"claim", prepare_released, do_claim},
+    {"post", prepare_held, do_post},
+    {"value", prepare_value, do_value},
+    {"inbox", prepare_held, do_inbox},
+    {"load", prepare_held, do_load},
+    {"delete", prepare_held, do_delete},
+    {"delete of nothing", prepare_nothing, do_delete_of_nothing},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
