@@ -359,20 +359,24 @@ TEST(redis_net__stopped_server_ends_with_the_timeout)
     eyot_store_close(s.store);
 }
 
+/* 16 KiB per millisecond at most: longer than the timeout, which its progress puts off. */
 TEST(redis_net__large_body_gets_the_time_it_needs)
 {
     size_t n = (size_t)24 << 20;
-    char *body = malloc(n);
+    char params[60], *body = malloc(n);
     begin();
     CHECK(body);
     memset(body, 'x', n);
-    subject s = {.store = open_behind("timeout=1000&retry_ms=0")};
+    snprintf(params, sizeof params, "timeout=%u&retry_ms=0", 1000 * patience());
+    subject s = {.store = open_behind(params)};
     new_subject(&s);
     CHECK_OK(create(&s, "w"));
     eyot_entry e = {.seq = 1, .step = 1, .kind = EYOT_ENTRY_TASK, .body = {body, n}};
     eyot_commit c = {.run = text(s.id), .epoch = 1, .token = {1}, .entries = &e, .n_entries = 1, .lease_ms = 3600000};
     c.status = EYOT_RUN_RUNNING;
+    net_proxy_delay(network, 1);
     if (eyot__store_commit(s.store, &c, 1, &err)) test_fail(__FILE__, __LINE__, "%s", err.text);
+    net_proxy_heal(network);
     free(body);
     CHECK_OK(do_load(&s));
     eyot_store_close(s.store);
