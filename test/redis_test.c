@@ -9,10 +9,13 @@
 #include "test/eyot_test.h"
 #include "test/redis_server.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,6 +96,13 @@ static uint64_t head_of(eyot_store *store, const char *id)
     uint64_t head = 0;
     CHECK_OK(eyot__store_get_run(store, text(id), keep_head, &head, &err));
     return head;
+}
+
+static eyot_status count_entry(void *arg, const eyot_entry *entry)
+{
+    (void)entry;
+    ++*(uint64_t *)arg;
+    return EYOT_OK;
 }
 
 static eyot_status ignore_row(void *arg, const eyot_run_row *row)
@@ -482,6 +492,100 @@ TEST(redis_server__without_memory_still_deletes)
     CHECK_STATUS(add(store, "a1", 1, "x"), EYOT_EIO);
     CHECK_OK(eyot__store_delete_run(store, text("a1"), 1, &err));
     eyot_store_close(store);
+}
+
+/* ---- TLS ---------------------------------------------------------------------------------------------------------- */
+
+/* A certificate for "localhost" that signs itself, in the test's directory. */
+static void make_certificate(void)
+{
+    char command[900];
+    int n =
+        snprintf(command, sizeof command,
+                 "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+                 "-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem 2>openssl.log",
+                 test_dir());
+    CHECK(n < (int)sizeof command);
+    if (system(command) != 0) test_skip("no openssl here");
+}
+
+static unsigned free_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 &&
+          getsockname(fd, (struct sockaddr *)&at, &size) == 0);
+    close(fd);
+    return ntohs(at.sin_port);
+}
+
+static void start_with_tls(char port[12])
+{
+    static char cert[300], key[300];
+    const char *args[] = {"--appendonly",
+                          "yes",
+                          "--appendfsync",
+                          "always",
+                          "--tls-port",
+                          port,
+                          "--tls-cert-file",
+                          cert,
+                          "--tls-key-file",
+                          key,
+                          "--tls-ca-cert-file",
+                          cert,
+                          "--tls-auth-clients",
+                          "no",
+                          NULL};
+    needs_redis();
+    make_certificate();
+    snprintf(cert, sizeof cert, "%s/cert.pem", test_dir());
+    snprintf(key, sizeof key, "%s/key.pem", test_dir());
+    snprintf(port, 12, "%u", free_port());
+    redis_server_start(args);
+}
+
+TEST(redis_tls__is_for_who_has_the_certificate)
+{
+    char port[12], url[500];
+    start_with_tls(port);
+    snprintf(url, sizeof url, "rediss://localhost:%s/?tls_ca=%s/cert.pem&prefix=t", port, test_dir());
+    eyot_store *store;
+    eyot_status r = eyot_store_open(&store, url, &err);
+    if (r == EYOT_ENOTSUP && strstr(err.text, "without OpenSSL")) test_skip("built without TLS");
+    if (r) test_fail(__FILE__, __LINE__, "%s: %s", url, err.text);
+    size_t n = 3 << 20;
+    char *body = malloc(n);
+    CHECK(body);
+    memset(body, 'x', n);
+    body[n - 1] = '\0';
+    CHECK_OK(make_run(store, "a1"));
+    CHECK_OK(add(store, "a1", 0, body));
+    free(body);
+    uint64_t entries = 0;
+    CHECK_OK(eyot__store_load(store, text("a1"), UINT64_MAX, count_entry, &entries, &err));
+    CHECK_INT(entries, 1);
+    redis_server_say(redis_server_socket(), "CLIENT KILL TYPE normal SKIPME yes");
+    CHECK_OK(add(store, "a1", 1, "x"));
+    eyot_store_close(store);
+}
+
+TEST(redis_tls__refuses_who_has_another_certificate)
+{
+    char port[12], url[500];
+    start_with_tls(port);
+    snprintf(url, sizeof url, "rediss://localhost:%s/?retry_ms=0", port);
+    eyot_status r = open_status(url, 0);
+    if (r == EYOT_ENOTSUP && strstr(err.text, "without OpenSSL")) test_skip("built without TLS");
+    CHECK_STATUS(r, EYOT_EIO);
+    CHECK_HAS(err.text, "certificate is not accepted");
+    /* The right one, for another name. */
+    snprintf(url, sizeof url, "rediss://127.0.0.1:%s/?retry_ms=0&tls_ca=%s/cert.pem", port, test_dir());
+    CHECK_STATUS(open_status(url, 0), EYOT_EIO);
+    CHECK_HAS(err.text, "certificate is not accepted");
+    snprintf(url, sizeof url, "redis://127.0.0.1:%s/?retry_ms=0&timeout=500", port);
+    CHECK_STATUS(open_status(url, 0), EYOT_EIO);
 }
 
 /* ---- clocks that jump --------------------------------------------------------------------------------------------- */
