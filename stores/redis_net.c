@@ -458,6 +458,7 @@ static void judge_error(round *r, eyot__redis_command *c, const redisReply *repl
     if (begins(reply, "READONLY")) {
         broke(r, false, "the server has become a replica and takes no writes");
         r->refresh = true;
+        drop_idle(r->store, node); /* its name may lead to another one by now */
     } else if (begins(reply, "OOM")) {
         broke(r, true, "the server's memory is full (maxmemory): it takes no writes");
     } else if (begins(reply, "MISCONF")) {

@@ -277,14 +277,20 @@ static eyot_store_class class_of(eyot__redis *s, const server_facts *f, const se
 {
     const char *why;
     eyot_store_class c = EYOT_CLASS_VOLATILE;
+    bool always = strcmp(f->fsync, "always") == 0;
+    if (!*f->fsync && set->asserted) {
+        snprintf(s->reasons, sizeof s->reasons, "as class=%s in its URL asserts: the server denies CONFIG",
+                 eyot_store_class_name(set->asserted));
+        return set->asserted;
+    }
     if (strcmp(f->aof, "1") != 0) {
         why = "appendonly is off: what was written is lost when the server ends";
     } else if (!*f->fsync) {
-        why = "appendonly is on, but appendfsync is not known, because CONFIG is denied: class= can assert it";
-    } else if (strcmp(f->fsync, "always") == 0 && strcmp(f->no_rewrite_fsync, "yes") != 0) {
+        why = "appendonly is on, but the server denies CONFIG: appendfsync is not known";
+    } else if (always && strcmp(f->no_rewrite_fsync, "yes") != 0) {
         c = EYOT_CLASS_MACHINE;
         why = "appendonly with appendfsync always: on the disk before it is acknowledged";
-    } else if (strcmp(f->fsync, "always") == 0) {
+    } else if (always) {
         c = EYOT_CLASS_PROCESS;
         why = "appendfsync always, but not while the file is rewritten (no-appendfsync-on-rewrite yes)";
     } else {
@@ -292,11 +298,6 @@ static eyot_store_class class_of(eyot__redis *s, const server_facts *f, const se
         why = "appendonly with appendfsync everysec or no: a power loss takes the last seconds";
     }
     snprintf(s->reasons, sizeof s->reasons, "%s", why);
-    if (c < set->asserted && strcmp(f->aof, "1") == 0 && !*f->fsync) {
-        c = set->asserted;
-        snprintf(s->reasons, sizeof s->reasons, "as class=%s in its URL asserts: CONFIG is denied here",
-                 eyot_store_class_name(c));
-    }
     return c;
 }
 
@@ -306,8 +307,8 @@ static eyot_status judge_class(eyot__redis *s, const server_facts *f, const sett
     size_t n = strlen(s->reasons);
     if (s->durability == EYOT_CLASS_VOLATILE && !set->is_volatile)
         return eyot_error_set(e, EYOT_ENOTSUP, "%s: %s; %s, or say volatile=yes", s->shown, s->reasons,
-                              strcmp(f->aof, "1") != 0 ? "set appendonly yes and appendfsync always"
-                                                       : "say class=machine if appendfsync is always");
+                              *f->fsync ? "set appendonly yes and appendfsync always"
+                                        : "say class=machine if each write is on a disk before it is answered");
     if (set->asserted > s->durability && *f->fsync)
         return eyot_error_set(e, EYOT_ENOTSUP, "%s: class=%s is asserted, but it is %s: %s", s->shown,
                               eyot_store_class_name(set->asserted), eyot_store_class_name(s->durability), s->reasons);

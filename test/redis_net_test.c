@@ -362,7 +362,7 @@ TEST(redis_net__stopped_server_ends_with_the_timeout)
 /* 16 KiB per millisecond at most: longer than the timeout, which its progress puts off. */
 TEST(redis_net__large_body_gets_the_time_it_needs)
 {
-    size_t n = (size_t)24 << 20;
+    size_t n = ((size_t)24 << 20) * patience();
     char params[60], *body = malloc(n);
     begin();
     CHECK(body);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is Redis' own: URLs, what a server promises, scripts, servers that end and come back. The contract of all stores is in
  * store_suite.c, bad networks in redis_net_test.c. Each test has a server of its own. */
+#include "core/hash.h"
 #include "core/store.h"
 
 #include <eyot/stores.h>
@@ -227,7 +228,7 @@ TEST(redis_open__without_a_log_is_refused_unless_asked_for)
     CHECK_HAS(err.text, "volatile=yes");
     check_class(EYOT_CLASS_VOLATILE, "appendonly is off");
     CHECK_STATUS(open_status(redis_server_url("volatile=yes&min_class=process"), 0), EYOT_ENOTSUP);
-    CHECK_STATUS(open_status(redis_server_url("class=machine"), 0), EYOT_ENOTSUP);
+    CHECK_STATUS(open_status(redis_server_url("class=machine&volatile=yes"), 0), EYOT_ENOTSUP);
 }
 
 TEST(redis_open__class_is_what_appendfsync_promises)
@@ -723,6 +724,33 @@ TEST(redis_queue__of_a_run_is_found_by_who_does_not_know_it)
     eyot_store_close(other);
     eyot_store_close(store);
     CHECK_HAS(redis_server_say(redis_server_socket(), "EXISTS t:{q:00}:held:nightly"), ":0");
+}
+
+TEST(redis_log__that_is_lost_stops_its_run_alone)
+{
+    char command[100];
+    eyot_store *store = open_server(always, "");
+    uint64_t entries = 0;
+    CHECK_OK(make_run(store, "a1"));
+    CHECK_OK(make_run(store, "a2"));
+    CHECK_OK(add(store, "a1", 0, "x"));
+    CHECK_OK(add(store, "a2", 0, "x"));
+    snprintf(command, sizeof command, "DEL t:{q:%02u}:log:a1", eyot__crc32c(0, "a1", 2) % 64);
+    CHECK_HAS(redis_server_say(redis_server_socket(), command), ":1");
+    eyot_entry e = {.seq = 2, .step = 2, .kind = EYOT_ENTRY_TASK};
+    eyot_commit c[2];
+    for (size_t i = 0; i < 2; i++) {
+        c[i] = (eyot_commit){.run = text(i ? "a2" : "a1"), .epoch = 1, .head = 1, .entries = &e, .n_entries = 1};
+        c[i].lease_ms = 1000;
+        c[i].status = EYOT_RUN_RUNNING;
+    }
+    CHECK_OK(eyot__store_commit(store, c, 2, &err));
+    CHECK_STATUS(c[0].result, EYOT_EGONE);
+    CHECK_STATUS(c[1].result, EYOT_OK);
+    CHECK_STATUS(eyot__store_load(store, text("a1"), UINT64_MAX, count_entry, &entries, &err), EYOT_ECORRUPT);
+    CHECK_STATUS(eyot__store_list_entries(store, text("a1"), 1, 9, true, count_entry, &entries, &err), EYOT_ECORRUPT);
+    CHECK_INT(entries, 0);
+    eyot_store_close(store);
 }
 
 TEST(redis_delete__leaves_no_key_of_the_run)
