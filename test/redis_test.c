@@ -245,11 +245,12 @@ TEST(redis_open__class_is_what_appendfsync_promises)
 
 TEST(redis_open__denied_config_is_volatile_unless_asserted)
 {
-    char url[300];
+    char url[300], id[130];
     eyot_store_info info;
     needs_redis();
     redis_server_start(always);
-    redis_server_say(redis_server_socket(), "ACL SETUSER worker on >pw ~* +@all -config");
+    redis_server_say(redis_server_socket(), "ACL SETUSER worker on >pw ~t:* ~eyot:* +@read +@write "
+                                            "+@scripting +@transaction +info +time +select");
     snprintf(url, sizeof url, "redis+unix://worker:pw@%s?", redis_server_socket());
     CHECK_STATUS(open_status(url, 0), EYOT_ENOTSUP);
     CHECK_HAS(err.text, "class=");
@@ -258,6 +259,11 @@ TEST(redis_open__denied_config_is_volatile_unless_asserted)
     CHECK_OK(eyot_store_inform(store, &info, &err));
     CHECK_INT(info.durability, EYOT_CLASS_MACHINE);
     CHECK_HAS(info.reasons, "class=machine");
+    CHECK_OK(make_run(store, "a1"));
+    CHECK_OK(add(store, "a1", 0, "x"));
+    CHECK_OK(claim(store, "", "", id) == EYOT_ENOTFOUND ? EYOT_OK : EYOT_EIO);
+    CHECK_INT(head_of(store, "a1"), 1);
+    CHECK_OK(eyot__store_delete_run(store, text("a1"), 1, &err));
     eyot_store_close(store);
 }
 
@@ -484,13 +490,22 @@ TEST(redis_server__without_memory_refuses_and_goes_on_when_there_is_room)
     eyot_store_close(store);
 }
 
-TEST(redis_server__without_memory_still_deletes)
+TEST(redis_server__without_memory_still_prunes_and_deletes)
 {
+    uint64_t drop = 1, entries = 0;
     eyot_store *store = open_server(always, "");
     CHECK_OK(make_run(store, "a1"));
     CHECK_OK(add(store, "a1", 0, "x"));
+    eyot_entry snapshot = {.seq = 2, .step = 1, .kind = EYOT_ENTRY_SNAPSHOT, .body = text("s")};
+    eyot_commit c = {.run = text("a1"), .epoch = 1, .head = 1, .entries = &snapshot, .n_entries = 1, .snapshot_seq = 2};
+    c.lease_ms = 3600000;
+    c.status = EYOT_RUN_RUNNING;
+    CHECK_OK(eyot__store_commit(store, &c, 1, &err));
     redis_server_say(redis_server_socket(), "CONFIG SET maxmemory 1");
-    CHECK_STATUS(add(store, "a1", 1, "x"), EYOT_EIO);
+    CHECK_STATUS(add(store, "a1", 2, "x"), EYOT_EIO);
+    CHECK_OK(eyot__store_prune(store, text("a1"), &drop, 1, 2, &err));
+    CHECK_OK(eyot__store_list_entries(store, text("a1"), 1, 9, true, count_entry, &entries, &err));
+    CHECK_INT(entries, 1);
     CHECK_OK(eyot__store_delete_run(store, text("a1"), 1, &err));
     eyot_store_close(store);
 }
