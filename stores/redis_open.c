@@ -412,9 +412,12 @@ static bool make_lock(eyot__redis *s)
     return made;
 }
 
+/* Whoever opens a store waits for less long than who has runs in it. */
 static eyot_status start(eyot__redis *s, const settings *set, bool secure, eyot_error *e)
 {
     server_facts facts;
+    uint64_t retry_ms = s->retry_ms;
+    if (s->retry_ms > s->timeout_ms) s->retry_ms = s->timeout_ms;
     eyot_status r = secure ? eyot__wire_tls_new(&s->tls, set->tls_ca, e) : EYOT_OK;
     if (!r) r = ask_server(s, &facts, e);
     if (!r) r = judge_server(s, &facts, e);
@@ -426,7 +429,9 @@ static eyot_status start(eyot__redis *s, const settings *set, bool secure, eyot_
     s->cluster = strcmp(facts.mode, "cluster") == 0;
     if (s->cluster) eyot__redis_refresh(s, eyot__now_ns() + s->timeout_ms * 1000000);
     r = check_format(s, e);
-    return r ? r : load_scripts(s, e);
+    if (!r) r = load_scripts(s, e);
+    s->retry_ms = retry_ms;
+    return r;
 }
 
 static eyot_status redis_open(const eyot_store_ops **ops, void **self, eyot__url *url, uint32_t flags, eyot_error *e)

@@ -74,7 +74,7 @@ typedef struct writer {
     eyot_store *store;
     _Atomic uint64_t head;
     _Atomic bool over;
-    eyot_status failed;
+    _Atomic int failed; /* an eyot_status */
     eyot_error why;
 } writer;
 
@@ -98,10 +98,11 @@ static void *write_on(void *arg)
         c.lease_ms = 3600000;
         c.status = EYOT_RUN_RUNNING;
         c.crc = (uint32_t)w->head;
-        w->failed = eyot__store_commit(w->store, &c, 1, &w->why);
-        if (!w->failed && c.result != EYOT_EALREADY) w->failed = c.result;
-        if (!w->failed) w->head++;
-        if (!w->failed) w->failed = eyot__store_get_run(w->store, text("a1"), look_away, NULL, &w->why);
+        eyot_status r = eyot__store_commit(w->store, &c, 1, &w->why);
+        if (!r && c.result != EYOT_EALREADY) r = c.result;
+        if (!r) w->head++;
+        if (!r) r = eyot__store_get_run(w->store, text("a1"), look_away, NULL, &w->why);
+        w->failed = r;
     }
     return NULL;
 }
@@ -174,7 +175,7 @@ TEST(redis_cluster__slot_that_moves_loses_nothing)
     wait_for(&w, w.head + 20);
     w.over = true;
     CHECK(pthread_join(thread, NULL) == 0);
-    if (w.failed) test_fail(__FILE__, __LINE__, "%s: %s", eyot_status_name(w.failed), w.why.text);
+    if (w.failed) test_fail(__FILE__, __LINE__, "%s: %s", eyot_status_name((eyot_status)w.failed), w.why.text);
     uint64_t n = 0;
     CHECK_OK(eyot__store_load(w.store, text("a1"), UINT64_MAX, count_entry, &n, &err));
     CHECK(n == w.head);
