@@ -410,6 +410,7 @@ static inline const char *read_open(reader *s, frame **f, const char *p, size_t 
     }
     if (inner - s->frames > EYOT_VALUE_MAX_DEPTH) return eyot__json_fail(s, p, EYOT_ELIMIT, too_deep);
     *out = map ? EYOT__EMPTY_MAP : EYOT__EMPTY_ARRAY;
+    (*f)->bits = eyot__bits_with((*f)->bits, *out);
     return inside + 1;
 }
 

@@ -423,6 +423,18 @@ TEST(json_hostile__depth_of_512_is_read)
     free(close);
 }
 
+/* What was read has its depth, which builders go by. */
+TEST(json_hostile__what_was_read_cannot_be_built_deeper_than_512)
+{
+    static const char *const texts[] = {"[[]]", "[{}]", "{\"a\":[]}", "[1,[],2]", "[[1]]"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        eyot_value *v = eyot_json_parse(texts[i], NULL);
+        for (int depth = 2; depth < 512; depth++) v = eyot_value_append(eyot_value_new_array(), v);
+        CHECK(v != NULL);
+        CHECK(eyot_value_append(eyot_value_new_array(), v) == NULL);
+    }
+}
+
 TEST(json_hostile__long_strings_are_read)
 {
     char *body = repeated("abcdefghij\\n\xc3\xa9", 1 << 16), *text = malloc(strlen(body) + 3);
