@@ -290,15 +290,51 @@ TEST(json_number__doubles_come_back_shortest)
 TEST(json_number__nan_and_infinity_are_refused)
 {
     const double bad[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
+    static const char *const names[] = {"JSON has no NaN, which is the value at \"/0\"",
+                                        "JSON has no Infinity, which is the value at \"/0\"",
+                                        "JSON has no -Infinity, which is the value at \"/0\""};
     for (int i = 0; i < 3; i++) {
         eyot_error e = {EYOT_OK, 0, ""};
         eyot_value *v = eyot_value_append(eyot_value_new_array(), eyot_value_new_double(bad[i]));
         CHECK(eyot_json_print(v, &e) == NULL);
         CHECK_INT(e.status, EYOT_EINVAL);
-        CHECK_STR(e.text, "JSON has no NaN and no infinity");
+        CHECK_STR(e.text, names[i]);
         eyot_value_unref(v);
         CHECK(eyot_json_print(eyot_value_new_float32((float)bad[i]), &e) == NULL);
     }
+}
+
+TEST(json_number__the_error_leads_to_a_nan)
+{
+    eyot_error e = {EYOT_OK, 0, ""};
+    eyot_value *v = eyot_json_parse("{\"a\":[[],{\"b\":1.5}],\"x/y~\\n\":[[[1]],{}]}", NULL);
+    eyot_value *inner = eyot_value_ref(eyot_value_pointer(v, "/x~1y~0\n"));
+    inner = eyot_value_append(inner, eyot_value_new_float32(NAN));
+    v = eyot_value_set(v, "x/y~\n", inner);
+    CHECK(eyot_json_print(v, &e) == NULL);
+    CHECK_STR(e.text, "JSON has no NaN, which is the value at \"/x~1y~0?/2\"");
+    eyot_value_unref(v);
+    v = eyot_value_new_double((double)NAN);
+    for (int i = 0; i < 512; i++) v = eyot_value_append(eyot_value_new_array(), v);
+    CHECK(eyot_json_print(v, &e) == NULL);
+    CHECK_HAS(e.text, "JSON has no NaN, which is the value at \"/0/0");
+    eyot_value_unref(v);
+}
+
+TEST(json_number__is_shown_to_people_whatever_it_is)
+{
+    eyot_buf buf = EYOT__BUF_INIT;
+    eyot_value *v = eyot_value_append(eyot_value_new_array(), eyot_value_new_double((double)NAN));
+    v = eyot_value_append(v, eyot_value_new_double(-(double)INFINITY));
+    v = eyot_value_append(v, eyot_value_new_float32(INFINITY));
+    v = eyot_value_append(v, eyot_value_new_float32(1.5f));
+    CHECK_OK(eyot_json()->print(v, &buf, NULL));
+    CHECK_OK(eyot_buf_add(&buf, "", 1));
+    const char *want =
+        "[{\"$double\":\"NaN\"},{\"$double\":\"-Infinity\"},{\"$float32\":\"Infinity\"},{\"$float32\":1.5}]";
+    CHECK_STR((const char *)buf.data, want);
+    eyot__buf_clear(&buf);
+    eyot_value_unref(v);
 }
 
 /* ---- what JSON lacks ------------------------------------------------------------------------------------------- */
