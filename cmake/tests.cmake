@@ -36,6 +36,16 @@ foreach(source ${test_sources})
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
 endforeach()
 
+# The other reader and writer of msgpack, where it is installed.
+find_package(PkgConfig QUIET)
+if(PkgConfig_FOUND)
+    pkg_search_module(MSGPACK QUIET IMPORTED_TARGET msgpack msgpack-c)
+    if(MSGPACK_FOUND AND TARGET msgpack_peer_test)
+        target_compile_definitions(msgpack_peer_test PRIVATE HAVE_MSGPACK=1)
+        target_link_libraries(msgpack_peer_test PRIVATE PkgConfig::MSGPACK)
+    endif()
+endif()
+
 # Its allocations go through it first: the library's objects are linked into the program.
 if(TARGET alloc_test)
     target_link_options(alloc_test PRIVATE
