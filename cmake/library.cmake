@@ -14,6 +14,7 @@ endif()
 
 file(GLOB eyot_sources CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/core/*.c ${PROJECT_SOURCE_DIR}/stores/*.c ${PROJECT_SOURCE_DIR}/copiers/*.c)
+list(FILTER eyot_sources EXCLUDE REGEX "/stores/(mysql|redis)[^/]*\\.c$") # modules.cmake
 if(NOT EYOT_HAVE_SQLITE)
     list(FILTER eyot_sources EXCLUDE REGEX "/stores/sqlite[^/]*\\.c$")
 endif()
@@ -23,6 +24,8 @@ eyot_c_flags(eyot_objects)
 set_target_properties(eyot_objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
 # Our own functions are ours: the compiler may inline them although they are exported.
 target_compile_options(eyot_objects PRIVATE -fno-semantic-interposition)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/stores/module.c PROPERTIES
+    COMPILE_DEFINITIONS EYOT_MODULE_DIR="${CMAKE_INSTALL_FULL_LIBDIR}/eyot")
 if(EYOT_FUZZ)
     target_compile_options(eyot_objects PRIVATE -fsanitize=fuzzer-no-link)
 endif()
@@ -45,7 +48,7 @@ foreach(target eyot eyot_static)
     set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C)
     target_include_directories(${target} INTERFACE
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    target_link_libraries(${target} PRIVATE Threads::Threads)
+    target_link_libraries(${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
     if(EYOT_HAVE_SQLITE)
         target_link_libraries(${target} PRIVATE SQLite::SQLite3)
     endif()

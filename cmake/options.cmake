@@ -3,6 +3,9 @@
 
 set(EYOT_SQLITE AUTO CACHE STRING "The SQLite store: AUTO (if SQLite is found), ON or OFF")
 set_property(CACHE EYOT_SQLITE PROPERTY STRINGS AUTO ON OFF)
+set(EYOT_MYSQL AUTO CACHE STRING "The MySQL store, a module: AUTO (if libmariadb or libmysqlclient is found), ON or OFF")
+set(EYOT_REDIS AUTO CACHE STRING "The Redis store, a module: AUTO (if hiredis is found), ON or OFF")
+set_property(CACHE EYOT_MYSQL EYOT_REDIS PROPERTY STRINGS AUTO ON OFF)
 if(PROJECT_IS_TOP_LEVEL)
     set(cli_default AUTO)
 else()

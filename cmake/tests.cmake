@@ -10,9 +10,19 @@ if(support_sources)
     target_link_libraries(test_support PUBLIC eyot_static)
 endif()
 
+# Programs with the library in them would look for modules where it is installed.
+add_library(test_modules OBJECT test/modules.c)
+eyot_c_flags(test_modules)
+target_compile_definitions(test_modules PRIVATE EYOT_TEST_MODULES="${PROJECT_BINARY_DIR}/eyot")
+
 # A program linked with the library's insides.
 function(eyot_inside_program name)
-    add_executable(${name} ${ARGN})
+    add_executable(${name} ${ARGN} $<TARGET_OBJECTS:test_modules>)
+    foreach(module mysql redis)
+        if(TARGET eyot_store_${module})
+            add_dependencies(${name} eyot_store_${module})
+        endif()
+    endforeach()
     eyot_c_flags(${name})
     target_compile_definitions(${name} PRIVATE
         EYOT_TEST_DATA="${PROJECT_SOURCE_DIR}/test" EYOT_TEST_PROGRAMS="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")

@@ -121,6 +121,13 @@ int64_t eyot__store_due_ms(int64_t now_ms, const eyot_commit *c)
     return c->due_in_ms < INT64_MAX - now_ms ? now_ms + c->due_in_ms : INT64_MAX;
 }
 
+bool eyot__store_claim_takes(const eyot_claim *c, eyot_bytes fingerprint)
+{
+    for (size_t i = 0; i < c->n_graphs; i++)
+        if (eyot__bytes_equal(c->graphs[i], fingerprint)) return true;
+    return c->n_graphs == 0;
+}
+
 eyot_status eyot__store_judge_claim(const eyot_claim *c, const eyot_run_row *row, int64_t now_ms, eyot_error *e)
 {
     if (!row && c->run.n) return eyot_error_set(e, EYOT_ENOTFOUND, "there is no run " EYOT__ID, EYOT__ID_ARGS(c->run));
@@ -173,6 +180,15 @@ static eyot_status check_commit(const eyot_store *s, const eyot_commit *c, eyot_
 {
     if (c->n_events && !s->ops.outbox_read) return eyot_error_set(e, EYOT_ENOTSUP, "this store keeps no events");
     if (c->n_inbox_done && !s->ops.inbox) return eyot_error_set(e, EYOT_ENOTSUP, "this store keeps no messages");
+    for (size_t i = 0; i < c->n_events; i++) {
+        eyot_bytes id = c->events[i].id;
+        bool begins = id.n > c->run.n && id.n <= 512 && ((const char *)id.p)[c->run.n] == '/';
+        if (!begins || !eyot__bytes_equal(c->run, eyot__bytes(id.p, c->run.n)))
+            return eyot_error_set(e, EYOT_EINVAL,
+                                  "run " EYOT__ID ": the id of an event must begin with the run's and a '/', and have "
+                                  "512 bytes at most",
+                                  EYOT__ID_ARGS(c->run));
+    }
     for (size_t i = 0; i < c->n_entries; i++) {
         if (c->entries[i].seq != c->head + 1 + i)
             return eyot_error_set(e, EYOT_EINVAL, "run " EYOT__ID ": entry %llu does not follow head %llu",
@@ -295,7 +311,7 @@ eyot_status eyot__store_inbox(eyot_store *s, eyot_bytes run, eyot_entry_fn fn, v
     return r ? r : leave(s, s->ops.inbox(s->self, run, fn, arg, e));
 }
 
-eyot_status eyot__store_outbox_read(eyot_store *s, eyot_bytes cursor, uint32_t limit, eyot_entry_fn fn, void *arg,
+eyot_status eyot__store_outbox_read(eyot_store *s, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg,
                                     eyot_buf *next, eyot_error *e)
 {
     eyot_status r = enter_optional(s, s->ops.outbox_read, "outbox_read", e);

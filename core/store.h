@@ -40,6 +40,8 @@ bool eyot__run_id_valid(eyot_bytes id);
 /* What the contract answers to a commit when the run's row is this one (epoch, token, owner, head and crc are looked at):
  * OK: write it; EALREADY, ESTALE, EFENCED: change nothing. For backends that decide in C. */
 eyot_status eyot__store_verdict(const eyot_run_row *row, const eyot_commit *c);
+/* Whether a claim by queue is for runs of this graph. */
+bool eyot__store_claim_takes(const eyot_claim *c, eyot_bytes fingerprint);
 /* The row's due_ms after a commit or creation at `now_ms`. Never overflows. */
 int64_t eyot__store_due_ms(int64_t now_ms, const eyot_commit *c);
 
@@ -54,7 +56,8 @@ eyot_status eyot__store_list_runs(eyot_store *s, const eyot_run_filter *filter, 
                                   eyot_row_fn fn, void *arg, eyot_buf *next, eyot_error *e);
 eyot_status eyot__store_get_graph(eyot_store *s, eyot_bytes fingerprint, eyot_buf *source, eyot_error *e);
 eyot_status eyot__store_claim(eyot_store *s, const eyot_claim *claim, eyot_row_fn fn, void *arg, eyot_error *e);
-/* EINVAL also: entries that are not numbered head+1, head+2 …, or a key over 256 bytes. ENOTSUP: events or messages in a
+/* EINVAL also: entries that are not numbered head+1, head+2 …, a key over 256 bytes, an event whose id does not begin with
+ * the run's, or is longer than 512 bytes. ENOTSUP: events or messages in a
  * store without the slots to read them. Nothing is written then. */
 eyot_status eyot__store_commit(eyot_store *s, eyot_commit *commits, size_t n, eyot_error *e);
 eyot_status eyot__store_load(eyot_store *s, eyot_bytes run, uint64_t seq, eyot_entry_fn fn, void *arg, eyot_error *e);
@@ -64,7 +67,7 @@ eyot_status eyot__store_list_entries(eyot_store *s, eyot_bytes run, uint64_t fro
 eyot_status eyot__store_post(eyot_store *s, eyot_bytes run, eyot_bytes message_id, uint32_t kind, eyot_bytes name,
                              eyot_bytes payload, eyot_error *e);
 eyot_status eyot__store_inbox(eyot_store *s, eyot_bytes run, eyot_entry_fn fn, void *arg, eyot_error *e);
-eyot_status eyot__store_outbox_read(eyot_store *s, eyot_bytes cursor, uint32_t limit, eyot_entry_fn fn, void *arg,
+eyot_status eyot__store_outbox_read(eyot_store *s, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg,
                                     eyot_buf *next, eyot_error *e);
 eyot_status eyot__store_outbox_ack(eyot_store *s, const eyot_bytes *ids, size_t n, eyot_error *e);
 eyot_status eyot__store_kv_get(eyot_store *s, eyot_bytes ns, eyot_bytes key, uint64_t *version, eyot_buf *value,

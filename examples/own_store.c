@@ -111,7 +111,9 @@ static void apply(own_run *r, const eyot_commit *c, int64_t now)
                   : c->status == EYOT_RUN_DONE ? INT64_MAX
                   : c->due_in_ms < 0           ? now + c->due_in_ms
                                                : later(now, (uint64_t)c->due_in_ms);
-    if (!c->lease_ms) row->owner.n = 0;
+    if (c->lease_ms) return;
+    row->owner.n = 0;
+    if (row->attempts) row->attempts--;
 }
 
 /* The fence: who does not hold the run in this epoch with this token changes nothing, and no seq is written twice. */
@@ -207,12 +209,20 @@ static bool comes_before(const eyot_run_row *a, const eyot_run_row *b)
     return a->due_ms < b->due_ms;
 }
 
-static own_run *next_due(own_store *s, eyot_bytes queue, int64_t now)
+static bool takes(const eyot_claim *c, eyot_bytes graph)
+{
+    for (size_t i = 0; i < c->n_graphs; i++)
+        if (same(c->graphs[i], graph)) return true;
+    return c->n_graphs == 0;
+}
+
+static own_run *next_due(own_store *s, const eyot_claim *c, int64_t now)
 {
     own_run *best = NULL;
     for (size_t i = 0; i < s->n; i++) {
         const eyot_run_row *row = &s->runs[i].row;
-        if (row->due_ms > now || row->status == EYOT_RUN_DONE || !same(row->queue, queue)) continue;
+        if (row->due_ms > now || row->status == EYOT_RUN_DONE || !same(row->queue, c->queue)) continue;
+        if (!takes(c, row->fingerprint)) continue;
         if (!best || comes_before(row, &best->row)) best = &s->runs[i];
     }
     return best;
@@ -228,7 +238,7 @@ static eyot_status tell(const own_run *r, eyot_row_fn fn, void *arg)
 static eyot_status own_claim(void *self, const eyot_claim *c, eyot_row_fn fn, void *arg, eyot_error *e)
 {
     int64_t now = clock_ms();
-    own_run *r = c->run.n ? find(self, c->run) : next_due(self, c->queue, now);
+    own_run *r = c->run.n ? find(self, c->run) : next_due(self, c, now);
     eyot_bytes owner = c->owner;
     eyot_status told;
     if (!r) return missing(c->run.n ? "run" : "due run in queue", c->run.n ? c->run : c->queue, e);

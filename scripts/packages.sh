@@ -20,6 +20,11 @@ declare -A package_test=(
     [libtbb-dev]='test -e /usr/include/oneapi/tbb.h -o -e /usr/include/tbb/tbb.h'
     [libcjson-dev]='test -e /usr/include/cjson/cJSON.h'
     [libmsgpack-dev]='test -e /usr/include/msgpack.h'
+    [libmariadb-dev]='pkg-config --exists libmariadb || pkg-config --exists mysqlclient'
+    [libhiredis-dev]='test -e /usr/include/hiredis/hiredis.h'
+    [mariadb-server-core]='command -v mariadbd || test -x /usr/sbin/mariadbd'
+    [mariadb-client-core]='command -v mariadb'
+    [redis-tools]='command -v redis-cli && { command -v redis-server || command -v redis-check-rdb; }'
     [groff-base]='command -v groff'
     [python3]='command -v python3'
 )

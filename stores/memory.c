@@ -104,9 +104,10 @@ static eyot_status tell_entry(const run *r, uint64_t seq, bool with_body, eyot_e
 
 static event *event_new(const eyot_event *from)
 {
-    event *ev = calloc(1, sizeof *ev + from->id.n + from->payload.n);
+    event *ev = calloc(1, sizeof *ev + from->id.n + from->topic.n + from->payload.n);
     if (!ev) return NULL;
-    put(put(ev->bytes, from->id), from->payload);
+    put(put(put(ev->bytes, from->id), from->topic), from->payload);
+    ev->topic_len = from->topic.n;
     ev->in.key = eyot__bytes(ev->bytes, from->id.n);
     ev->payload_len = from->payload.n;
     return ev;
@@ -190,6 +191,7 @@ static void apply(memory *m, run *r, const eyot_commit *c, event *events, int64_
     r->row.due_ms = eyot__store_due_ms(now, c);
     if (c->lease_ms) return;
     r->row.owner.n = 0;
+    if (r->row.attempts) r->row.attempts--;
     /* A message that came while the run was held must wake it. */
     if (c->status == EYOT_RUN_SUSPENDED && r->waiting) r->row.due_ms = now;
 }
@@ -363,13 +365,14 @@ static bool comes_before(const run *a, const run *b)
     return a->row.due_ms < b->row.due_ms;
 }
 
-static run *next_due(const memory *m, eyot_bytes queue, int64_t now)
+static run *next_due(const memory *m, const eyot_claim *c, int64_t now)
 {
     run *best = NULL;
     for (size_t i = 0; i < m->runs.n; i++) {
         run *r = m->sorted[i];
         if (r->row.due_ms > now || r->row.status == EYOT_RUN_DONE) continue;
-        if (eyot__bytes_equal(r->row.queue, queue) && (!best || comes_before(r, best))) best = r;
+        if (!eyot__bytes_equal(r->row.queue, c->queue) || !eyot__store_claim_takes(c, r->row.fingerprint)) continue;
+        if (!best || comes_before(r, best)) best = r;
     }
     return best;
 }
@@ -386,7 +389,7 @@ static eyot_status memory_claim(void *self, const eyot_claim *c, eyot_row_fn fn,
     memory *m = self;
     int64_t now = clock_ms();
     pthread_mutex_lock(&m->lock);
-    run *r = c->run.n ? table_find(&m->runs, c->run) : next_due(m, c->queue, now);
+    run *r = c->run.n ? table_find(&m->runs, c->run) : next_due(m, c, now);
     eyot_status st = eyot__store_judge_claim(c, r ? &r->row : NULL, now, e);
     if (!st && !set_owner(r, c->owner)) st = no_memory(e);
     if (!st) {

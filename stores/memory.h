@@ -55,8 +55,8 @@ typedef struct event {
     node in; /* key: the event's id */
     struct event *later;
     uint64_t number; /* in commit order */
-    size_t payload_len;
-    unsigned char bytes[]; /* id, payload */
+    size_t topic_len, payload_len;
+    unsigned char bytes[]; /* id, topic, payload */
 } event;
 
 typedef struct memory {
@@ -116,7 +116,7 @@ void eyot__memory_remove(memory *m, run *r);
 eyot_status eyot__memory_post(void *self, eyot_bytes id, eyot_bytes message_id, uint32_t kind, eyot_bytes name,
                               eyot_bytes payload, eyot_error *e);
 eyot_status eyot__memory_inbox(void *self, eyot_bytes id, eyot_entry_fn fn, void *arg, eyot_error *e);
-eyot_status eyot__memory_outbox_read(void *self, eyot_bytes cursor, uint32_t limit, eyot_entry_fn fn, void *arg,
+eyot_status eyot__memory_outbox_read(void *self, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg,
                                      eyot_buf *next, eyot_error *e);
 eyot_status eyot__memory_outbox_ack(void *self, const eyot_bytes *ids, size_t n, eyot_error *e);
 eyot_status eyot__memory_kv_get(void *self, eyot_bytes ns, eyot_bytes key, uint64_t *version, eyot_buf *value,

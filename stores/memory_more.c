@@ -60,7 +60,7 @@ eyot_status eyot__memory_inbox(void *self, eyot_bytes id, eyot_entry_fn fn, void
     return st;
 }
 
-eyot_status eyot__memory_outbox_read(void *self, eyot_bytes cursor, uint32_t limit, eyot_entry_fn fn, void *arg,
+eyot_status eyot__memory_outbox_read(void *self, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg,
                                      eyot_buf *next, eyot_error *e)
 {
     memory *m = self;
@@ -73,10 +73,11 @@ eyot_status eyot__memory_outbox_read(void *self, eyot_bytes cursor, uint32_t lim
     const event *ev = m->oldest;
     while (ev && ev->number <= (uint64_t)after) ev = ev->later;
     for (; ev && limit && !st; ev = ev->later, limit--) {
-        eyot_entry out = {.seq = ev->number, .key = ev->in.key};
-        out.body = eyot__bytes(ev->bytes + ev->in.key.n, ev->payload_len);
+        const unsigned char *topic = ev->bytes + ev->in.key.n;
+        eyot_event out = {ev->in.key, {topic, ev->topic_len}, {topic + ev->topic_len, ev->payload_len}};
+        const char *slash = memchr(ev->bytes, '/', ev->in.key.n);
         after = (int64_t)ev->number;
-        st = fn(arg, &out);
+        st = fn(arg, eyot__bytes(ev->bytes, (size_t)(slash - (const char *)ev->bytes)), &out);
     }
     if (ev && !st) st = eyot__cursor_print(next, after, eyot__bytes(NULL, 0));
     pthread_mutex_unlock(&m->lock);

@@ -282,8 +282,18 @@ static eyot_status sqlite_create_run(void *self, const eyot_run_row *row, eyot_b
     return eyot__sqlite_end(s, r, e);
 }
 
+/* To the next row that the claim is for. */
+static eyot_status step_to_taken(const eyot__sqlite *s, sqlite3_stmt *st, const eyot_claim *c, bool *found,
+                                 eyot_error *e)
+{
+    eyot_status r = eyot__sqlite_step(s, st, found, e);
+    while (!r && *found && !c->run.n && !eyot__store_claim_takes(c, eyot__sqlite_column(st, 3)))
+        r = eyot__sqlite_step(s, st, found, e);
+    return r;
+}
+
 /* The runs that may be due, one priority after the other: an index tells the first due one of each. */
-static eyot_status find_ready(eyot__sqlite *s, eyot_bytes queue, int64_t now, sqlite3_stmt **out, bool *found,
+static eyot_status find_ready(eyot__sqlite *s, const eyot_claim *c, int64_t now, sqlite3_stmt **out, bool *found,
                               eyot_error *e)
 {
     eyot_status r = EYOT_OK;
@@ -292,17 +302,17 @@ static eyot_status find_ready(eyot__sqlite *s, eyot_bytes queue, int64_t now, sq
     *out = due;
     *found = false;
     for (int64_t priority = (int64_t)INT32_MAX + 1; !r && !*found;) {
-        TEXT(next, 1, queue);
+        TEXT(next, 1, c->queue);
         sqlite3_bind_int64(next, 2, priority);
         r = eyot__sqlite_step(s, next, &more, e);
         if (!r && more) priority = sqlite3_column_int64(next, 0);
         sqlite3_reset(next);
         if (r || !more) break;
         sqlite3_reset(due);
-        TEXT(due, 1, queue);
+        TEXT(due, 1, c->queue);
         sqlite3_bind_int64(due, 2, priority);
         sqlite3_bind_int64(due, 3, now);
-        r = eyot__sqlite_step(s, due, found, e);
+        r = step_to_taken(s, due, c, found, e);
     }
     return r;
 }
@@ -314,10 +324,10 @@ static eyot_status find_claimed(eyot__sqlite *s, const eyot_claim *c, int64_t no
     *out = s->writer.st[c->run.n ? EYOT__SQL_ROW : EYOT__SQL_NEXT_LOST];
     TEXT(*out, 1, c->run.n ? c->run : c->queue);
     if (!c->run.n) sqlite3_bind_int64(*out, 2, now);
-    eyot_status r = eyot__sqlite_step(s, *out, found, e);
+    eyot_status r = step_to_taken(s, *out, c, found, e);
     if (r || *found || c->run.n) return r;
     sqlite3_reset(*out);
-    return find_ready(s, c->queue, now, out, found, e);
+    return find_ready(s, c, now, out, found, e);
 }
 
 static eyot_status take_run(eyot__sqlite *s, const eyot_claim *c, int64_t no, eyot_run_row *row, eyot_error *e)

@@ -29,7 +29,7 @@
     X(ADVANCE, "UPDATE run SET head = ?2, steps = ?3, crc = ?4, attempts = 0, snapshot_seq = ?5, status = ?6, "      \
                "due_ms = ?7, updated_ms = ?8 WHERE no = ?1")                                                         \
     X(RENEW, "UPDATE run SET snapshot_seq = ?2, status = ?3, due_ms = ?4, updated_ms = ?5 WHERE no = ?1")            \
-    X(RELEASE, "UPDATE run SET owner = '' WHERE no = ?1")                                                            \
+    X(RELEASE, "UPDATE run SET owner = '', attempts = max(attempts - 1, 0) WHERE no = ?1")                           \
     X(ADD_ENTRY, "INSERT INTO entry(run, seq, step, kind, key, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                \
     X(ADD_EVENT, "INSERT OR IGNORE INTO outbox(id, run, topic, payload) VALUES(?1, ?2, ?3, ?4)")                     \
     X(MESSAGE_DONE, "UPDATE inbox SET done = 1, name = x'', payload = x'' WHERE run = ?1 AND id = ?2")               \
@@ -43,11 +43,11 @@
     X(CLAIM, "UPDATE run SET owner = ?2, token = ?3, epoch = epoch + 1, attempts = attempts + 1, status = ?4, "      \
              "due_ms = ?5, updated_ms = ?6 WHERE no = ?1")                                                           \
     X(NEXT_LOST, "SELECT " EYOT__SQLITE_ROW " FROM run WHERE queue = ?1 AND owner <> '' AND due_ms <= ?2 "           \
-                 "AND status <> 7 ORDER BY due_ms LIMIT 1")                                                          \
+                 "AND status <> 7 ORDER BY due_ms")                                                                  \
     X(NEXT_PRIORITY, "SELECT priority FROM run WHERE queue = ?1 AND owner = '' AND due_ms < 9223372036854775807 "    \
                      "AND priority < ?2 ORDER BY priority DESC LIMIT 1")                                             \
     X(NEXT_DUE, "SELECT " EYOT__SQLITE_ROW " FROM run WHERE queue = ?1 AND owner = '' "                              \
-                "AND due_ms < 9223372036854775807 AND priority = ?2 AND due_ms <= ?3 ORDER BY due_ms LIMIT 1")       \
+                "AND due_ms < 9223372036854775807 AND priority = ?2 AND due_ms <= ?3 ORDER BY due_ms")               \
     X(LIST, "SELECT " EYOT__SQLITE_ROW " FROM run WHERE (created_ms, id) < (?5, ?6) AND created_ms >= ?4 "           \
             "AND (?1 = 0 OR status = ?1) AND (?2 = '' OR graph = ?2) AND substr(id, 1, length(?3)) = ?3 "            \
             "ORDER BY created_ms DESC, id DESC LIMIT ?7")                                                            \
@@ -61,7 +61,7 @@
     X(ADD_MESSAGE, "INSERT OR IGNORE INTO inbox(run, id, kind, name, payload, done) VALUES(?1, ?2, ?3, ?4, ?5, 0)")  \
     X(WAKE, "UPDATE run SET due_ms = ?2 WHERE no = ?1 AND status = 3 AND owner = ''")                                \
     X(INBOX, "SELECT no, kind, id, payload FROM inbox WHERE run = ?1 AND done = 0 ORDER BY no")                      \
-    X(OUTBOX, "SELECT no, id, payload FROM outbox WHERE no > ?1 ORDER BY no LIMIT ?2")                               \
+    X(OUTBOX, "SELECT no, run, id, topic, payload FROM outbox WHERE no > ?1 ORDER BY no LIMIT ?2")                   \
     X(ACK, "DELETE FROM outbox WHERE id = ?1")                                                                       \
     X(VALUE, "SELECT version, value FROM value WHERE ns = ?1 AND key = ?2 AND until_ms > ?3")                        \
     X(DROP_VALUE, "DELETE FROM value WHERE ns = ?1 AND key = ?2")                                                    \
@@ -160,7 +160,7 @@ static inline eyot_bytes eyot__sqlite_column(sqlite3_stmt *st, int i)
 eyot_status eyot__sqlite_post(void *self, eyot_bytes id, eyot_bytes message_id, uint32_t kind, eyot_bytes name,
                               eyot_bytes payload, eyot_error *e);
 eyot_status eyot__sqlite_inbox(void *self, eyot_bytes id, eyot_entry_fn fn, void *arg, eyot_error *e);
-eyot_status eyot__sqlite_outbox_read(void *self, eyot_bytes cursor, uint32_t limit, eyot_entry_fn fn, void *arg,
+eyot_status eyot__sqlite_outbox_read(void *self, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg,
                                      eyot_buf *next, eyot_error *e);
 eyot_status eyot__sqlite_outbox_ack(void *self, const eyot_bytes *ids, size_t n, eyot_error *e);
 eyot_status eyot__sqlite_kv_get(void *self, eyot_bytes ns, eyot_bytes key, uint64_t *version, eyot_buf *value,

@@ -89,7 +89,7 @@ eyot_status eyot__sqlite_inbox(void *self, eyot_bytes id, eyot_entry_fn fn, void
 }
 
 /* One row more than asked for tells whether there is more. */
-static eyot_status tell_events(const eyot__sqlite *s, sqlite3_stmt *st, uint32_t limit, eyot_entry_fn fn, void *arg,
+static eyot_status tell_events(const eyot__sqlite *s, sqlite3_stmt *st, uint32_t limit, eyot_event_fn fn, void *arg,
                                eyot_buf *next, eyot_error *e)
 {
     bool more;
@@ -97,16 +97,17 @@ static eyot_status tell_events(const eyot__sqlite *s, sqlite3_stmt *st, uint32_t
     eyot_status r = eyot__sqlite_step(s, st, &more, e);
     for (; !r && more && limit; limit--) {
         last = sqlite3_column_int64(st, 0);
-        eyot_entry entry = {
-            .seq = (uint64_t)last, .key = eyot__sqlite_column(st, 1), .body = eyot__sqlite_column(st, 2)};
-        r = fn(arg, &entry);
+        eyot_event event = {.id = eyot__sqlite_column(st, 2),
+                            .topic = eyot__sqlite_column(st, 3),
+                            .payload = eyot__sqlite_column(st, 4)};
+        r = fn(arg, eyot__sqlite_column(st, 1), &event);
         if (!r) r = eyot__sqlite_step(s, st, &more, e);
     }
     if (!r && more && last) r = eyot__cursor_print(next, last, eyot__bytes(NULL, 0));
     return r;
 }
 
-eyot_status eyot__sqlite_outbox_read(void *self, eyot_bytes cursor, uint32_t limit, eyot_entry_fn fn, void *arg,
+eyot_status eyot__sqlite_outbox_read(void *self, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg,
                                      eyot_buf *next, eyot_error *e)
 {
     eyot__sqlite *s = self;

@@ -5,10 +5,13 @@
 #include "core/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- parsing ---------------------------------------------------------------------------------------------------- */
 
@@ -165,6 +168,82 @@ eyot_status eyot__url_check_params(const eyot__url *url, eyot_error *e)
     return EYOT_OK;
 }
 
+/* ---- servers ---------------------------------------------------------------------------------------------------- */
+
+/* host, host:port, [v6], [v6]:port, or nothing. */
+static eyot_status split_host(eyot__url_server *out, char *host, eyot_error *e)
+{
+    char *port = *host == '[' ? strchr(host, ']') : strchr(host, ':'), *end = NULL;
+    if (*host == '[') {
+        if (!port || (port[1] && port[1] != ':'))
+            return eyot_error_set(e, EYOT_EINVAL, "the host of the store's URL has no ']' at its end");
+        host++;
+        *port++ = '\0';
+    }
+    out->host = host;
+    if (!port || !*port) return EYOT_OK;
+    *port++ = '\0';
+    unsigned long number = *port >= '0' && *port <= '9' ? strtoul(port, &end, 10) : 0;
+    if (!end || *end || number < 1 || number > 65535)
+        return eyot_error_set(e, EYOT_EINVAL, "the port of the store's URL must be a number from 1 to 65535");
+    out->port = (uint16_t)number;
+    return EYOT_OK;
+}
+
+/* One line, of a file that nobody else can read. */
+static eyot_status read_password(eyot__url_server *out, const char *path, eyot_error *e)
+{
+    struct stat st;
+    size_t n = 0;
+    ssize_t got = 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    eyot_status r = EYOT_OK;
+    if (fd < 0)
+        return eyot_error_set(e, EYOT_EINVAL, "password_file=%.100s cannot be opened: %s", path, strerror(errno));
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        r = eyot_error_set(e, EYOT_EINVAL, "password_file=%.100s is no regular file", path);
+    else if (st.st_mode & (S_IRWXG | S_IRWXO))
+        r = eyot_error_set(e, EYOT_EINVAL, "password_file=%.100s can be read by others: chmod 600 it", path);
+    while (!r && got > 0 && n < sizeof out->from_file) {
+        got = read(fd, out->from_file + n, sizeof out->from_file - n);
+        if (got < 0 && errno != EINTR) r = eyot_error_set(e, EYOT_EIO, "password_file=%.100s cannot be read", path);
+        if (got > 0) n += (size_t)got;
+        if (got < 0) got = 1;
+    }
+    close(fd);
+    if (!r && n == sizeof out->from_file)
+        r = eyot_error_set(e, EYOT_EINVAL, "password_file=%.100s is too long for a password", path);
+    if (r) return r;
+    out->from_file[n] = '\0';
+    out->from_file[strcspn(out->from_file, "\r\n")] = '\0';
+    out->password = out->from_file;
+    return EYOT_OK;
+}
+
+eyot_status eyot__url_server_of(eyot__url_server *out, eyot__url *url, eyot_error *e)
+{
+    memset(out, 0, sizeof *out);
+    out->host = "";
+    char *text = (char *)(uintptr_t)url->authority, *at = text ? strrchr(text, '@') : NULL;
+    const char *file = eyot__url_param_text(url, "password_file");
+    if (at) {
+        *at = '\0';
+        out->user = text;
+        char *colon = strchr(text, ':');
+        if (colon) *colon++ = '\0';
+        out->password = colon;
+        if (!decode(text) || (colon && !decode(colon)))
+            return eyot_error_set(e, EYOT_EINVAL, "the store's URL has a malformed %% escape before its '@'");
+        text = at + 1;
+    }
+    if (text && !decode(text))
+        return eyot_error_set(e, EYOT_EINVAL, "the store's URL has a malformed %% escape in its host");
+    eyot_status r = text ? split_host(out, text, e) : EYOT_OK;
+    if (r || !file) return r;
+    if (out->password) return eyot_error_set(e, EYOT_EINVAL, "the store's URL has both a password and a password_file");
+    return read_password(out, file, e);
+}
+
 /* ---- secrets ---------------------------------------------------------------------------------------------------- */
 
 /* A name with an escape in it may be any. */
@@ -243,154 +322,4 @@ eyot_status eyot__cursor_print(eyot_buf *out, int64_t number, eyot_bytes id)
 {
     eyot__buf_format(out, "%" PRId64 ":", number);
     return eyot_buf_add(out, id.p, id.n);
-}
-
-/* ---- opening ---------------------------------------------------------------------------------------------------- */
-
-typedef struct scheme {
-    struct scheme *next;
-    eyot_store_open_fn open;
-    char name[17];
-} scheme;
-
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static scheme *registry; /* guarded by registry_lock; only grows */
-
-#if EYOT_HAVE_SQLITE
-#define OPEN_SQLITE eyot__sqlite_open
-#else
-#define OPEN_SQLITE NULL
-#endif
-
-static const struct bundled {
-    const char *scheme;
-    eyot__open_fn open; /* NULL: not in this build */
-} bundled[] = {
-    {"", OPEN_SQLITE}, {"sqlite", OPEN_SQLITE}, {"memory", eyot__memory_open},
-    {"mysql", NULL},   {"redis", NULL},         {"redis+unix", NULL},
-};
-
-static const struct bundled *find_bundled(const char *name)
-{
-    for (size_t i = 0; i < sizeof bundled / sizeof *bundled; i++)
-        if (strcmp(bundled[i].scheme, name) == 0) return &bundled[i];
-    return NULL;
-}
-
-static scheme *find_registered(const char *name)
-{
-    pthread_mutex_lock(&registry_lock);
-    scheme *s = registry;
-    while (s && strcmp(s->name, name) != 0) s = s->next;
-    pthread_mutex_unlock(&registry_lock);
-    return s;
-}
-
-static bool scheme_valid(const char *name)
-{
-    size_t n = 0;
-    for (; name[n]; n++) {
-        char c = name[n];
-        bool letter = c >= 'a' && c <= 'z', other = (c >= '0' && c <= '9') || c == '+' || c == '.' || c == '-';
-        if (!letter && !(other && n > 0)) return false;
-    }
-    return n > 0 && n < sizeof((scheme *)NULL)->name;
-}
-
-/* Takes s; false: the name is known already. */
-static bool registry_add(scheme *s)
-{
-    pthread_mutex_lock(&registry_lock);
-    const scheme *other = registry;
-    while (other && strcmp(other->name, s->name) != 0) other = other->next;
-    bool fresh = !other && !find_bundled(s->name);
-    if (fresh) {
-        s->next = registry;
-        registry = s;
-    }
-    pthread_mutex_unlock(&registry_lock);
-    if (!fresh) free(s);
-    return fresh;
-}
-
-eyot_status eyot_store_register(const char *name, eyot_store_open_fn open, eyot_error *e)
-{
-    if (!name || !open || !scheme_valid(name))
-        return eyot_error_set(e, EYOT_EINVAL, "\"%.*s\" is no scheme for a store", 40, name ? name : "");
-    scheme *s = calloc(1, sizeof *s);
-    if (!s) return eyot_error_set(e, EYOT_ENOMEM, "no memory for a scheme");
-    memcpy(s->name, name, strlen(name));
-    s->open = open;
-    if (registry_add(s)) return EYOT_OK;
-    return eyot_error_set(e, EYOT_EEXIST, "the scheme \"%s\" is known already", name);
-}
-
-/* 0: the name of none. */
-static eyot_store_class class_by_name(const char *name)
-{
-    for (int c = EYOT_CLASS_VOLATILE; c <= EYOT_CLASS_REPLICATED; c++)
-        if (strcmp(eyot_store_class_name((eyot_store_class)c), name) == 0) return (eyot_store_class)c;
-    return 0;
-}
-
-static eyot_status check_class(eyot_store *store, eyot_store_class least, eyot_error *e)
-{
-    eyot_store_info info;
-    eyot_status r = eyot_store_inform(store, &info, e);
-    if (!r && info.durability < least)
-        r = eyot_error_set(e, EYOT_ENOTSUP, "min_class=%s is asked for, the store is %s: %s",
-                           eyot_store_class_name(least), eyot_store_class_name(info.durability), info.reasons);
-    return r;
-}
-
-static eyot_status open_bundled(eyot_store **out, const struct bundled *b, eyot__url *url, uint32_t flags,
-                                eyot_error *e)
-{
-    const char *name = *url->scheme ? url->scheme : "sqlite";
-    if (!b->open) return eyot_error_set(e, EYOT_ENOTSUP, "this build of eyot has no %s store", name);
-    if (url->authority && *url->authority)
-        return eyot_error_set(e, EYOT_EINVAL, "a %s store is not on another host: write \"%s:%s\"", name, name,
-                              url->path);
-    const char *least_text = eyot__url_param_text(url, "min_class");
-    eyot_store_class least = least_text ? class_by_name(least_text) : EYOT_CLASS_VOLATILE;
-    if (!least)
-        return eyot_error_set(e, EYOT_EINVAL, "min_class=%s: must be volatile, process, machine or replicated",
-                              least_text);
-    eyot_status r = b->open(out, url, flags, e);
-    if (!r) r = check_class(*out, least, e);
-    if (r) {
-        eyot_store_close(*out);
-        *out = NULL;
-    }
-    return r;
-}
-
-eyot_status eyot_store_open_with(eyot_store **out, const char *text, uint32_t flags, eyot_error *e)
-{
-    eyot__url url;
-    char shown[120];
-    *out = NULL;
-    if (!text) return eyot_error_set(e, EYOT_EINVAL, "the store's URL is NULL");
-    if (flags & ~(uint32_t)EYOT_OPEN_EXISTING)
-        return eyot_error_set(e, EYOT_EINVAL, "unknown flags 0x%x for opening a store", (unsigned)flags);
-    eyot_status r = eyot__url_parse(&url, text, e);
-    if (r) return r;
-    const struct bundled *b = find_bundled(url.scheme);
-    const scheme *s = b ? NULL : find_registered(url.scheme);
-    if (b) {
-        r = open_bundled(out, b, &url, flags, e);
-    } else if (s) {
-        r = s->open(out, text, flags, e);
-    } else {
-        eyot__url_redact(text, shown, sizeof shown);
-        r = eyot_error_set(e, EYOT_EINVAL, "unknown scheme \"%s\" in \"%s\" (a path with a ':' begins with ./)",
-                           url.scheme, shown);
-    }
-    eyot__url_clear(&url);
-    return r;
-}
-
-eyot_status eyot_store_open(eyot_store **out, const char *url, eyot_error *e)
-{
-    return eyot_store_open_with(out, url, 0, e);
 }

@@ -35,6 +35,16 @@ eyot_status eyot__url_param_number(eyot__url *url, const char *name, uint64_t lo
 /* EINVAL naming a parameter that nobody has asked for. */
 eyot_status eyot__url_check_params(const eyot__url *url, eyot_error *e);
 
+/* Who and where a server is. */
+typedef struct eyot__url_server {
+    const char *user, *password; /* decoded; NULL: none. Borrowed from the URL, or below */
+    const char *host;            /* decoded, an IPv6 address without its brackets; "": none */
+    uint16_t port;               /* 0: none */
+    char from_file[1024];        /* the password of password_file= */
+} eyot__url_server;
+/* Reads [user[:password]@][host][:port], once per URL, and the file that the parameter password_file names. EINVAL, EIO. */
+eyot_status eyot__url_server_of(eyot__url_server *out, eyot__url *url, eyot_error *e);
+
 /* The URL for people: a password in the authority and the values of secret parameters become "***". Cut to size. */
 void eyot__url_redact(const char *url, char *out, size_t size);
 

@@ -27,8 +27,17 @@ static void open_store(void)
 
 static void store_suite_run(const store_backend *b, void (*test)(void))
 {
+    static unsigned number;
     backend = b;
-    snprintf(store_url, sizeof store_url, b->url, test_dir());
+    if (*b->url == '$') {
+        const char *url = getenv(b->url + 1);
+        if (!url && getenv("EYOT_TEST_SERVERS")) test_fail(__FILE__, __LINE__, "%s is not set", b->url + 1);
+        if (!url) test_skip("no server of it");
+        snprintf(store_url, sizeof store_url, "%s%cprefix=s%d_%u_", url, strchr(url, '?') ? '&' : '?', (int)getpid(),
+                 ++number);
+    } else {
+        snprintf(store_url, sizeof store_url, b->url, test_dir());
+    }
     open_store();
     test();
     eyot_store_close(store);
@@ -861,6 +870,62 @@ static void claim__by_queue_keeps_to_what_is_due_there(void)
     CHECK_OK(claim(&c, &k));
 }
 
+static void claim__by_queue_takes_the_graphs_it_names(void)
+{
+    char other[65];
+    kept_row k;
+    eyot_claim c = claim_of("", "q");
+    memset(other, 'a', 64);
+    other[64] = '\0';
+    eyot_bytes graphs[2] = {text(other), text("not a fingerprint")};
+    c.graphs = graphs;
+    c.n_graphs = 2;
+    new_released("first", "q", 5, 0);
+    new_released("second", "q", 5, 0);
+    CHECK_STATUS(claim(&c, &k), EYOT_ENOTFOUND);
+    eyot_run_row row = row_of("third");
+    eyot_entry first = entry_of(1, EYOT_ENTRY_SNAPSHOT, "", "first");
+    eyot_commit created = commit_of("third", 0, &first, 1);
+    row.fingerprint = text(other);
+    row.queue = text("q");
+    row.owner = text("");
+    created.status = EYOT_RUN_READY;
+    CHECK_OK(create(&row, &created));
+    CHECK_OK(claim(&c, &k));
+    CHECK_STR(k.run, "third");
+    CHECK_STATUS(claim(&c, &k), EYOT_ENOTFOUND);
+    graphs[1] = text(fingerprint);
+    CHECK_OK(claim(&c, &k));
+    CHECK_OK(claim(&c, &k));
+    CHECK_STATUS(claim(&c, &k), EYOT_ENOTFOUND);
+    eyot_claim lost = claim_of("second", "");
+    CHECK_STATUS(claim(&lost, &k), EYOT_EBUSY);
+}
+
+static void claim__given_back_takes_back_its_attempt(void)
+{
+    kept_row k;
+    eyot_claim c = claim_of("a17", "");
+    new_released("a17", "", 0, 0);
+    CHECK_OK(claim(&c, &k));
+    c.steal_epoch = 2;
+    CHECK_OK(claim(&c, &k));
+    CHECK_INT(k.row.attempts, 2);
+    eyot_commit give = commit_of("a17", 1, NULL, 0);
+    give.epoch = 3;
+    memcpy(give.token, token_2, 16);
+    give.status = EYOT_RUN_READY;
+    give.lease_ms = 0;
+    give.due_in_ms = 0;
+    CHECK_OK(commit(&give));
+    CHECK_INT(get("a17").row.attempts, 1);
+    CHECK_STATUS(commit(&give), EYOT_EALREADY);
+    CHECK_INT(get("a17").row.attempts, 1);
+    c.steal_epoch = 0;
+    CHECK_OK(claim(&c, &k));
+    CHECK_INT(k.row.attempts, 2);
+}
+
 static eyot_status count_row(void *arg, const eyot_run_row *row)
 {
     (void)row;
@@ -1205,11 +1270,27 @@ static void inbox__is_consumed_by_the_commit_alone(void)
     CHECK_INT(inbox("a17").n, 1);
 }
 
-static seen outbox(const char *cursor, uint32_t limit, eyot_buf *next)
+typedef struct seen_events {
+    unsigned n;
+    char id[600], run[200], topic[100], payload[100]; /* of the last one */
+} seen_events;
+
+static eyot_status see_event(void *arg, eyot_bytes run, const eyot_event *event)
 {
-    seen s = {.n = 0};
+    seen_events *s = arg;
+    s->n++;
+    keep_text(s->id, sizeof s->id, event->id);
+    keep_text(s->run, sizeof s->run, run);
+    keep_text(s->topic, sizeof s->topic, event->topic);
+    keep_text(s->payload, sizeof s->payload, event->payload);
+    return EYOT_OK;
+}
+
+static seen_events outbox(const char *cursor, uint32_t limit, eyot_buf *next)
+{
+    seen_events s = {.n = 0};
     eyot__buf_reset(next);
-    CHECK_OK(eyot__store_outbox_read(store, text(cursor), limit, see, &s, next, &err));
+    CHECK_OK(eyot__store_outbox_read(store, text(cursor), limit, see_event, &s, next, &err));
     CHECK_OK(eyot_buf_add(next, "", 1));
     return s;
 }
@@ -1229,41 +1310,93 @@ static void outbox__has_the_events_of_commits_alone(void)
 {
     eyot_buf next = EYOT__BUF_INIT;
     new_run("a17");
-    NEEDS(outbox_read, eyot__store_outbox_read(store, text(""), 9, see, NULL, &next, &err));
-    CHECK_STATUS(emit("a17", 1, 2, "e1", "e2"), EYOT_EFENCED);
+    NEEDS(outbox_read, eyot__store_outbox_read(store, text(""), 9, see_event, NULL, &next, &err));
+    CHECK_STATUS(emit("a17", 1, 2, "a17/e1", "a17/e2"), EYOT_EFENCED);
     CHECK_INT(outbox("", 9, &next).n, 0);
-    CHECK_OK(emit("a17", 1, 1, "e1", "e2"));
-    CHECK_OK(emit("a17", 2, 1, "e2", "e3"));
-    seen s = outbox("", 1, &next);
-    CHECK_STR(s.key, "e1");
-    CHECK_STR(s.body, "payload 1");
+    CHECK_OK(emit("a17", 1, 1, "a17/e1", "a17/e2"));
+    CHECK_OK(emit("a17", 2, 1, "a17/e2", "a17/e3"));
+    seen_events s = outbox("", 1, &next);
+    CHECK_STR(s.id, "a17/e1");
+    CHECK_STR(s.run, "a17");
+    CHECK_STR(s.topic, "topic");
+    CHECK_STR(s.payload, "payload 1");
     CHECK_INT(s.n, 1);
     CHECK(next.len > 1);
     char cursor[100];
     snprintf(cursor, sizeof cursor, "%s", (const char *)next.data);
     s = outbox(cursor, 9, &next);
     CHECK_INT(s.n, 2);
-    CHECK_STR(s.key, "e3");
+    CHECK_STR(s.id, "a17/e3");
     CHECK_INT(next.len, 1);
+    eyot__buf_clear(&next);
+}
+
+static void outbox__takes_ids_of_the_run_alone(void)
+{
+    eyot_buf next = EYOT__BUF_INIT;
+    char longest[513], longer[514];
+    NEEDS(outbox_read, eyot__store_outbox_read(store, text(""), 9, see_event, NULL, &next, &err));
+    new_run("a17");
+    CHECK_STATUS(emit("a17", 1, 1, "a17/e1", "a18/e2"), EYOT_EINVAL);
+    CHECK_STATUS(emit("a17", 1, 1, "a17", "a17/e2"), EYOT_EINVAL);
+    CHECK_STATUS(emit("a17", 1, 1, "a17e", "a17/e2"), EYOT_EINVAL);
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, "a17/", 4);
+    longest[512] = '\0';
+    memset(longer, 'x', sizeof longer);
+    memcpy(longer, "a17/", 4);
+    longer[513] = '\0';
+    CHECK_STATUS(emit("a17", 1, 1, "a17/e1", longer), EYOT_EINVAL);
+    CHECK_INT(outbox("", 9, &next).n, 0);
+    CHECK_OK(emit("a17", 1, 1, "a17/'%_*\\\"\xf0\x9f\x8f\x9d", longest));
+    seen_events s = outbox("", 1, &next);
+    CHECK_STR(s.id, "a17/'%_*\\\"\xf0\x9f\x8f\x9d");
+    CHECK_STR(outbox("", 9, &next).id, longest);
+    eyot__buf_clear(&next);
+}
+
+static void outbox__keeps_the_order_of_each_run(void)
+{
+    eyot_buf next = EYOT__BUF_INIT;
+    char id[2][40], last[3][40] = {"", "", ""}, cursor[1100] = "";
+    const char *const runs[3] = {"a", "b", "c"};
+    NEEDS(outbox_read, eyot__store_outbox_read(store, text(""), 9, see_event, NULL, &next, &err));
+    for (int i = 0; i < 3; i++) new_run(runs[i]);
+    for (unsigned k = 1; k <= 20; k++)
+        for (int i = 0; i < 3; i++) {
+            snprintf(id[0], sizeof id[0], "%s/%04u", runs[i], 2 * k);
+            snprintf(id[1], sizeof id[1], "%s/%04u", runs[i], 2 * k + 1);
+            CHECK_OK(emit(runs[i], k, 1, id[0], id[1]));
+        }
+    for (unsigned n = 0; n < 120; n++) { /* page by page of one event */
+        seen_events s = outbox(cursor, 1, &next);
+        CHECK_INT(s.n, 1);
+        char *before = last[s.run[0] - 'a'];
+        CHECK(strcmp(before, s.id) < 0);
+        snprintf(before, sizeof last[0], "%.39s", s.id);
+        snprintf(cursor, sizeof cursor, "%s", (const char *)next.data);
+    }
+    CHECK_STR(cursor, "");
+    for (int i = 0; i < 3; i++) CHECK_STR(last[i] + 2, "0041");
     eyot__buf_clear(&next);
 }
 
 static void outbox__keeps_what_is_not_acknowledged(void)
 {
-    eyot_bytes ids[2] = {text("e1"), text("unknown")};
+    eyot_bytes ids[3] = {text("a17/e1"), text("a17/unknown"), text("neither run nor event")};
     eyot_buf next = EYOT__BUF_INIT;
-    NEEDS(outbox_ack, eyot__store_outbox_ack(store, ids, 2, &err));
+    NEEDS(outbox_ack, eyot__store_outbox_ack(store, ids, 3, &err));
     new_run("a17");
-    CHECK_OK(emit("a17", 1, 1, "e1", "e2"));
-    CHECK_OK(eyot__store_outbox_ack(store, ids, 2, &err));
-    CHECK_OK(eyot__store_outbox_ack(store, ids, 2, &err));
-    seen s = outbox("", 9, &next);
+    CHECK_OK(emit("a17", 1, 1, "a17/e1", "a17/e2"));
+    CHECK_OK(eyot__store_outbox_ack(store, ids, 3, &err));
+    CHECK_OK(eyot__store_outbox_ack(store, ids, 3, &err));
+    seen_events s = outbox("", 9, &next);
     CHECK_INT(s.n, 1);
-    CHECK_STR(s.key, "e2");
-    ids[0] = text("e2");
+    CHECK_STR(s.id, "a17/e2");
+    ids[0] = text("a17/e2");
     CHECK_OK(eyot__store_outbox_ack(store, ids, 1, &err));
     CHECK_INT(outbox("", 9, &next).n, 0);
-    CHECK_OK(emit("a17", 2, 1, "e3", "e4"));
+    CHECK_OK(emit("a17", 2, 1, "a17/e3", "a17/e4"));
     CHECK_INT(outbox("", 9, &next).n, 2);
     eyot__buf_clear(&next);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The contract of <eyot/store.h> as tests that every backend passes. To try one of your own, add a line at the end of
  * store_suite.c:  STORE_SUITE(mine, "mine:%s/runs", true)  — a URL in which %s becomes a fresh directory, and whether what
- * was written is found again by who opens the URL a second time. A backend without an optional slot must refuse it. */
+ * was written is found again by who opens the URL a second time. A backend without an optional slot must refuse it.
+ * "$NAME" is the URL of a server in the environment, to which a fresh prefix= is added; without it the tests are skipped. */
 #ifndef EYOT_TEST_STORE_SUITE_H
 #define EYOT_TEST_STORE_SUITE_H
 
@@ -51,6 +52,8 @@ typedef struct store_backend {
     X(backend, claim__of_a_done_run_is_already)                   \
     X(backend, claim__by_queue_goes_by_lease_priority_and_time)   \
     X(backend, claim__by_queue_keeps_to_what_is_due_there)        \
+    X(backend, claim__by_queue_takes_the_graphs_it_names)         \
+    X(backend, claim__given_back_takes_back_its_attempt)          \
     X(backend, claim__by_many_gives_each_run_once)                \
     X(backend, load__latest_begins_at_the_snapshot)               \
     X(backend, load__as_of_a_seq)                                 \
@@ -67,6 +70,8 @@ typedef struct store_backend {
     X(backend, post__to_a_held_run_wakes_it_when_it_suspends)     \
     X(backend, inbox__is_consumed_by_the_commit_alone)            \
     X(backend, outbox__has_the_events_of_commits_alone)           \
+    X(backend, outbox__takes_ids_of_the_run_alone)                \
+    X(backend, outbox__keeps_the_order_of_each_run)               \
     X(backend, outbox__keeps_what_is_not_acknowledged)            \
     X(backend, value__is_changed_by_who_knows_its_version)        \
     X(backend, value__ends_with_its_time)                         \

@@ -60,7 +60,8 @@ typedef enum eyot_message_kind {
 } eyot_message_kind;
 
 typedef struct eyot_event {
-    eyot_bytes id, topic, payload; /* the id is stable: the same event emitted again has the same id */
+    eyot_bytes id; /* "<run id>/…", up to 512 bytes; stable: the same event emitted again has the same id */
+    eyot_bytes topic, payload;
 } eyot_event;
 
 /* The row of a run. Times are milliseconds since 1970 by the store's own clock. */
@@ -98,7 +99,8 @@ typedef struct eyot_commit {
     const eyot_bytes *inbox_done; /* ids of messages consumed with it */
     size_t n_inbox_done;
     uint32_t status;       /* eyot_run_status after it */
-    uint64_t lease_ms;     /* renewed to now + lease_ms; 0: released (owner cleared), then due_in_ms counts */
+    uint64_t lease_ms;     /* renewed to now + lease_ms; 0: released (owner cleared), then due_in_ms counts. A release
+                              without entries also takes back its claim's attempt: nothing was lost by it */
     int64_t due_in_ms;     /* after a release: claimable by queue in so many ms; INT64_MAX: never */
     uint64_t snapshot_seq; /* 0: unchanged */
     uint32_t crc;          /* of the whole commit, kept in the row: tells a resent commit from another one */
@@ -114,6 +116,8 @@ typedef struct eyot_claim {
     uint64_t lease_ms;
     uint64_t
         steal_epoch; /* not 0: take it although its lease runs, iff its epoch still is this one (its owner is dead) */
+    const eyot_bytes *graphs; /* by queue: only runs of these fingerprints; NULL: of any graph */
+    size_t n_graphs;
 } eyot_claim;
 
 typedef struct eyot_run_filter {
@@ -134,6 +138,7 @@ typedef struct eyot_store_info {
 
 typedef eyot_status (*eyot_row_fn)(void *arg, const eyot_run_row *row);
 typedef eyot_status (*eyot_entry_fn)(void *arg, const eyot_entry *entry);
+typedef eyot_status (*eyot_event_fn)(void *arg, eyot_bytes run, const eyot_event *event);
 
 typedef enum eyot_store_flag {
     EYOT_STORE_SERIAL = 1 /* slots are called one at a time */
@@ -161,7 +166,7 @@ typedef struct eyot_store_ops {
     eyot_status (*get_graph)(void *s, eyot_bytes fingerprint, eyot_buf *source, eyot_error *e);
     /* Makes the claimer the owner: epoch + 1, its token, attempts + 1, lease; status running; `fn` gets the row after it.
      * By id every status but `done` can be claimed when it is not held or its lease has ended. By queue: an ended lease
-     * first, then due runs that are ready, by priority and due time. EBUSY: held (and not stolen); `fn` gets the row, so
+     * first, then due runs that nobody holds, by priority and due time. EBUSY: held (and not stolen); `fn` gets the row, so
      * that the caller can see whose it is. ENOTFOUND: no such run, or none is due. EALREADY: it is done; `fn` gets the row. */
     eyot_status (*claim)(void *s, const eyot_claim *claim, eyot_row_fn fn, void *arg, eyot_error *e);
     /* Each commit is atomic by itself; all share one flush. EYOT_OK: every `result` is set; otherwise nothing is known of
@@ -184,9 +189,11 @@ typedef struct eyot_store_ops {
                         eyot_bytes payload, eyot_error *e);
     /* Messages not yet consumed, oldest first: entry.key is the message id, entry.kind its kind, body the payload. */
     eyot_status (*inbox)(void *s, eyot_bytes run, eyot_entry_fn fn, void *arg, eyot_error *e);
-    /* Events not yet acknowledged, per run in commit order: entry.key is the id, body the payload. */
-    eyot_status (*outbox_read)(void *s, eyot_bytes cursor, uint32_t limit, eyot_entry_fn fn, void *arg, eyot_buf *next,
+    /* Events not yet acknowledged, those of one run in commit order, runs in any order. One whose id is there already was
+     * not added again. Cursors as of list_runs; what is emitted meanwhile may come before a cursor: who follows begins anew. */
+    eyot_status (*outbox_read)(void *s, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg, eyot_buf *next,
                                eyot_error *e);
+    /* Ids that are not there (any more) are no error. */
     eyot_status (*outbox_ack)(void *s, const eyot_bytes *ids, size_t n, eyot_error *e);
     /* Small values beside runs. version 0: absent. kv_cas writes iff the version still is this one: ESTALE otherwise. */
     eyot_status (*kv_get)(void *s, eyot_bytes ns, eyot_bytes key, uint64_t *version, eyot_buf *value, eyot_error *e);
