@@ -66,7 +66,7 @@ static inline bool goes_on_with(const reader *s, const char *p, const eyot__text
     return p[len] == '"' && eyot__text_starts(p, t);
 }
 
-static const char *new_key(reader *s, frame *f, const char *p, eyot__word *out)
+__attribute__((noinline)) static const char *new_key(reader *s, frame *f, const char *p, eyot__word *out)
 {
     const char *bytes = p;
     size_t len = short_length(s, p);
@@ -442,7 +442,7 @@ static bool reader_init(reader *s, const char *text, size_t len)
     s->scratch_cap = 0;
     s->status = EYOT_OK;
     s->key[0] = 0;
-    memset(&s->keys, 0, sizeof s->keys);
+    memset(s->keys.made, 0, sizeof s->keys.made);
     s->keys.secret = eyot__key_secret();
     return true;
 }

@@ -154,7 +154,7 @@ static inline const char *key_length(reader *s, const char *p, size_t *len)
     return b < 0xd9 || b > 0xdb ? no_key(s, p) : read_length(s, p, b - 0xd9, 0, len);
 }
 
-static const char *new_key(reader *s, frame *f, const char *p, size_t len)
+__attribute__((noinline)) static const char *new_key(reader *s, frame *f, const char *p, size_t len)
 {
     bool quick = is_short(s, p, len), plain = true;
     f->alike = false;
@@ -458,7 +458,7 @@ static void reader_init(reader *s, const char *bytes, size_t len)
     s->spare = len - 1;
     s->deepest = s->frames;
     s->arena = (eyot__arena){NULL, NULL, NULL, 5 * len < 256 ? 256 : 5 * len, 0};
-    memset(&s->keys, 0, sizeof s->keys);
+    memset(s->keys.made, 0, sizeof s->keys.made);
     s->keys.secret = eyot__key_secret();
     s->status = EYOT_OK;
     s->detail[0] = 0;

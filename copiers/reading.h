@@ -46,8 +46,8 @@ static inline bool eyot__text_starts(const char *p, const eyot__text *t)
 
 /* The keys that a reader has made, as far as no other took their place. Borrowed: they are in what is being read. */
 typedef struct eyot__keys {
-    uint64_t secret;
     eyot__text *made[EYOT__KEYS];
+    uint64_t secret;
 } eyot__keys;
 
 /* Nobody but the reader knows the key yet. */
@@ -58,7 +58,8 @@ static inline eyot__word eyot__key_ref(eyot__text *t)
     return (eyot__word)t;
 }
 
-/* A key of bytes that are valid UTF-8, 0: no memory. `quick`: they can be read 32 at a time. */
+/* For keys that are not guessed: readers keep it out of the way of those that are.
+ * A key of bytes that are valid UTF-8, 0: no memory. `quick`: they can be read 32 at a time. */
 static inline eyot__word eyot__key_from(eyot__keys *keys, eyot__arena *a, const char *bytes, size_t len, bool plain,
                                         bool quick)
 {
