@@ -107,4 +107,18 @@ cp out packed.out
 eyot resume same-j --answer 2
 cmp -s out packed.out || wrong "the states differ"
 
+it "a worker takes up submitted runs of both codecs"
+sed 's/^graph: packed/graph: short/; /^  ask:/,$d; s/next: ask/next: end/' packed.yaml >short.yaml
+sed 's/codec: msgpack/codec: json/' short.yaml >short-plain.yaml
+eyot run short.yaml --submit --run w-1 --input '{"big": 8}'
+code 0
+eyot run short-plain.yaml --submit --run w-2
+code 0
+eyot work --trust-store --until-idle -q
+code 0
+eyot show w-1 --json
+json 'v["status"], v["state"]["big"], v["state"]["list"]' '["done", 8, [1.5, "\u00e9"]]'
+eyot show w-2 --json
+json 'v["status"], v["state"]["big"]' '["done", 7]'
+
 finish
