@@ -301,6 +301,19 @@ static eyot_store_class class_of(eyot__redis *s, const server_facts *f, const se
     return c;
 }
 
+static const char *advice_for(eyot_store_class c, bool knows_config)
+{
+    switch (c) {
+    case EYOT_CLASS_VOLATILE:
+        return knows_config ? "appendonly yes and appendfsync always in the server's configuration"
+                            : "class= in the URL, if the server promises more than it says";
+    case EYOT_CLASS_PROCESS: return "appendfsync always and no-appendfsync-on-rewrite no in the server's configuration";
+    case EYOT_CLASS_MACHINE: return "a replica, and wait=1 in the URL";
+    case EYOT_CLASS_REPLICATED: break;
+    }
+    return "";
+}
+
 static eyot_status judge_class(eyot__redis *s, const server_facts *f, const settings *set, eyot_error *e)
 {
     s->durability = class_of(s, f, set);
@@ -428,6 +441,7 @@ static eyot_status start(eyot__redis *s, const settings *set, bool secure, eyot_
     s->max_body = most > 8192 ? most - 4096 : most / 2;
     s->cluster = strcmp(facts.mode, "cluster") == 0;
     if (s->cluster) eyot__redis_refresh(s, eyot__now_ns() + s->timeout_ms * 1000000);
+    s->advice = advice_for(s->durability, *facts.fsync);
     r = check_format(s, e);
     if (!r) r = load_scripts(s, e);
     s->retry_ms = retry_ms;

@@ -217,6 +217,7 @@ static void check_class(eyot_store_class want, const char *reason)
     eyot_store_close(store);
     CHECK_INT(info.durability, want);
     CHECK_HAS(info.reasons, reason);
+    CHECK_HAS(info.advice, want == EYOT_CLASS_MACHINE ? "wait=1" : "appendfsync always");
 }
 
 TEST(redis_open__without_a_log_is_refused_unless_asked_for)
