@@ -496,8 +496,13 @@ static void maybe_snapshot(eyot_run *r)
 static bool commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *entry, size_t key_len)
 {
     bool logged = entry && r->durability != EYOT_EXIT;
-    if (logged &&
-        eyot__run_append(r, EYOT_ENTRY_TASK, entry->data, key_len, entry->data + key_len, entry->len - key_len)) {
+    size_t events = eyot__emit_count(r);
+    eyot_status status = t->emitted ? eyot__emit_append(r, t) : EYOT_OK;
+    if (!status && logged)
+        status =
+            eyot__run_append(r, EYOT_ENTRY_TASK, entry->data, key_len, entry->data + key_len, entry->len - key_len);
+    if (status) {
+        eyot__emit_rewind(r, events);
         o->status = eyot_error_set(&o->e, EYOT_ENOMEM, "out of memory while writing an entry");
         return false;
     }
@@ -768,9 +773,11 @@ void eyot__run_settle_end(eyot_run *r)
     bool suspended = !finished && is_suspended(r);
     if (!finished && !cancelled && !r->failing && !suspended) return;
     /* In exit mode the only entry before the status; written before the last join consumes the ends. */
-    if (r->stored && r->durability == EYOT_EXIT && !r->lost && !r->broken) {
-        eyot_status status = eyot__run_append_snapshot(r);
-        if (status) eyot__run_fail(r, status, "the last snapshot could not be written: %s", eyot_status_text(status));
+    if (r->stored && r->durability == EYOT_EXIT && !r->lost) {
+        eyot_status status = r->broken ? EYOT_ECONFLICT : eyot__run_append_snapshot(r);
+        if (status) eyot__emit_rewind(r, 0); /* their tasks are not stored either, and run again */
+        if (status && !r->broken)
+            eyot__run_fail(r, status, "the last snapshot could not be written: %s", eyot_status_text(status));
     }
     if (finished && !r->failing) final_state(r);
     r->status = r->failing  ? EYOT_RUN_FAILED

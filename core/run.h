@@ -33,6 +33,12 @@ enum { EYOT__VERDICT_OPEN, EYOT__VERDICT_RESULT, EYOT__VERDICT_TIMEOUT };
 
 typedef enum eyot__alarm { EYOT__ALARM_TIMEOUT, EYOT__ALARM_GRACE, EYOT__ALARM_RETRY, EYOT__ALARM_SLEEP } eyot__alarm;
 
+/* Events that an attempt has emitted so far: topics and payloads, each with its length before it. */
+typedef struct eyot__emitted {
+    eyot_buf bytes;
+    uint32_t n;
+} eyot__emitted;
+
 /* What most tasks never need: made for a policy, a wait or a listener. Run lock, but for what eyot_task_ask writes. */
 typedef struct eyot__aside {
     uint64_t due_ns; /* of the alarm, monotonic */
@@ -56,12 +62,13 @@ typedef struct eyot__aside {
 struct eyot_task {
     eyot__activation a; /* first: the frontier makes tasks */
     eyot_run *run;
-    void *update;       /* given by the node; owned */
-    eyot__state *edit;  /* eyot_task_edit: a private copy; with EYOT_RUN_CHECK_INPUTS: what the node was given */
-    eyot__taken *sends; /* items by edge, in the order of the calls, and named edges with a NULL item; owned */
-    char *text;         /* of the error; owned */
-    char *key;          /* when somebody asked for it; owned */
-    eyot__aside *aside; /* owned; NULL: not needed. Made under the run's lock, lives as long as the task */
+    void *update;           /* given by the node; owned */
+    eyot__state *edit;      /* eyot_task_edit: a private copy; with EYOT_RUN_CHECK_INPUTS: what the node was given */
+    eyot__taken *sends;     /* items by edge, in the order of the calls, and named edges with a NULL item; owned */
+    char *text;             /* of the error; owned */
+    char *key;              /* when somebody asked for it; owned */
+    eyot__emitted *emitted; /* owned; NULL: no events */
+    eyot__aside *aside;     /* owned; NULL: not needed. Made under the run's lock, lives as long as the task */
     union {
         uint64_t after;      /* until it starts: may start once this entry is acknowledged */
         uint64_t started_ns; /* from then on: monotonic; 0: this attempt is not measured */
@@ -129,13 +136,21 @@ typedef struct eyot__done { /* messages consumed with a commit */
     size_t n;
 } eyot__done;
 
+/* Events that are to be committed. */
+typedef struct eyot__outbox {
+    eyot_buf bytes;
+    eyot_event *events; /* the pointers are offsets in bytes until the commit is made */
+    size_t n, cap;
+} eyot__outbox;
+
 /* Entries that are to be committed together. */
 typedef struct eyot__out {
     eyot_buf bytes;      /* keys and records, one after the other */
     eyot_entry *entries; /* key.p and body.p are offsets in bytes until the commit is made */
     size_t n, cap;
     uint64_t snapshot_seq;
-    eyot__done *done; /* owned; NULL: none so far */
+    eyot__done *done;     /* owned; NULL: none so far */
+    eyot__outbox *outbox; /* owned; NULL: none so far. Goes with entries only */
 } eyot__out;
 
 enum { EYOT__RUN_INLINE_TASKS = 4 };
@@ -191,6 +206,7 @@ struct eyot_run {
     uint64_t epoch;
     uint8_t token[16];
     uint64_t tail_bytes, snapshot_bytes;
+    uint64_t max_events; /* bytes that the events of one task may have together; 0: the store keeps none */
     eyot__out out, flying;
     eyot_run *journal_next;
 
@@ -280,6 +296,7 @@ struct eyot_engine {
     uint32_t n_replacements; /* threads that were started for stuck ones, ever … */
     uint32_t stuck, surplus; /* … for those that are stuck now; those that may go */
     bool mail;               /* the store takes messages */
+    bool outbox;             /* it keeps events */
     uint64_t number;         /* among the engines of this process */
     eyot_engine *next;       /* on owner.c's list of those that live */
     eyot__chunks *chunks;    /* for the runs */
@@ -324,6 +341,16 @@ void eyot__journal_unmake(eyot_run *r);
 eyot_status eyot__journal_init(eyot__journal *j); /* ENOMEM; to be cleared all the same */
 void eyot__journal_clear(eyot__journal *j);
 void eyot__out_clear(eyot__out *out);
+
+/* core/emit.c: events. Run lock held, but for clearing what a task has. */
+void eyot__emitted_free(eyot__emitted *e);
+/* Those of a task that is being committed: appended to what goes with the run's next entries. ENOMEM: nothing is. */
+eyot_status eyot__emit_append(eyot_run *r, const eyot_task *t);
+size_t eyot__emit_count(const eyot_run *r);           /* so many are pending … */
+void eyot__emit_rewind(eyot_run *r, size_t count);    /* … and only so many of them stay */
+void eyot__emit_make(eyot__out *out, eyot_commit *c); /* those of `out` go with the commit */
+void eyot__outbox_reset(eyot__outbox *b);
+void eyot__outbox_free(eyot__outbox *b);
 
 /* core/owner.c: who holds a run. boot id, pid namespace, pid, start time, engine. */
 void eyot__owner_enter(eyot_engine *engine); /* fills its number and owner */

@@ -41,11 +41,13 @@ void eyot__task_clear_all(eyot_task *t)
     free(t->sends);
     free(t->text);
     free(t->key);
+    eyot__emitted_free(t->emitted);
     eyot__state_unref(t->edit, history_of(t));
     t->update = NULL;
     t->sends = NULL;
     t->n_sends = t->cap_sends = 0;
     t->text = t->key = NULL;
+    t->emitted = NULL;
     t->edit = NULL;
     t->touched = false;
 }

@@ -70,6 +70,19 @@ static eyot_status info(void *s, eyot_store_info *out, eyot_error *e)
     return status;
 }
 
+static eyot_status outbox_read(void *s, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg, eyot_buf *next,
+                               eyot_error *e)
+{
+    proxy *p = s;
+    return p->ops->outbox_read(p->self, cursor, limit, fn, arg, next, e);
+}
+
+static eyot_status outbox_ack(void *s, const eyot_bytes *ids, size_t n, eyot_error *e)
+{
+    proxy *p = s;
+    return p->ops->outbox_ack(p->self, ids, n, e);
+}
+
 static void close_both(void *s)
 {
     eyot_store_close(((proxy *)s)->behind);
@@ -86,7 +99,9 @@ static const eyot_store_ops proxy_ops = {.size = sizeof(eyot_store_ops),
                                          .load = load,
                                          .list_entries = list_entries,
                                          .info = info,
-                                         .close = close_both};
+                                         .close = close_both,
+                                         .outbox_read = outbox_read,
+                                         .outbox_ack = outbox_ack};
 
 eyot_store *proxy_open(proxy *p, const char *url)
 {

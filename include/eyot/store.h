@@ -257,6 +257,10 @@ EYOT_API eyot_status eyot_store_get_run(eyot_store *store, const char *run_id, e
 EYOT_API eyot_status eyot_store_list_runs(eyot_store *store, const eyot_run_filter *filter, eyot_bytes cursor,
                                           uint32_t limit, eyot_row_fn fn, void *arg, eyot_buf *next, eyot_error *e);
 EYOT_API eyot_status eyot_store_get_graph(eyot_store *store, const char *fingerprint, eyot_buf *source, eyot_error *e);
+/* Events that nobody has acknowledged, of all runs. Whoever acknowledges one after it was passed on sees each at least once. */
+EYOT_API eyot_status eyot_store_read_events(eyot_store *store, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn,
+                                            void *arg, eyot_buf *next, eyot_error *e);
+EYOT_API eyot_status eyot_store_ack_events(eyot_store *store, const eyot_bytes *ids, size_t n, eyot_error *e);
 
 /* A checkpoint of a run: where it stood after a step, read from the store alone without running any node. */
 typedef struct eyot_checkpoint eyot_checkpoint;
