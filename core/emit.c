@@ -93,7 +93,7 @@ void eyot__outbox_reset(eyot__outbox *b)
     eyot__buf_reset(&b->bytes);
 }
 
-static bool make_room(eyot__outbox *b, size_t n)
+bool eyot__outbox_reserve(eyot__outbox *b, size_t n)
 {
     if (b->cap - b->n >= n) return true;
     size_t cap = b->cap * 2 > b->n + n ? b->cap * 2 : b->n + n;
@@ -110,12 +110,28 @@ static eyot_bytes since(const eyot_buf *buf, size_t at)
     return eyot__bytes((const void *)(uintptr_t)at, buf->len - at);
 }
 
+static eyot_bytes appended(eyot_buf *to, eyot_bytes bytes)
+{
+    size_t at = to->len;
+    eyot__buf_put(to, bytes.p, bytes.n);
+    return since(to, at);
+}
+
+eyot_status eyot__outbox_add(eyot__outbox *b, const eyot_event *event)
+{
+    if (!eyot__outbox_reserve(b, 1)) return EYOT_ENOMEM;
+    eyot_event *to = &b->events[b->n++];
+    to->id = appended(&b->bytes, event->id);
+    to->topic = appended(&b->bytes, event->topic);
+    to->payload = appended(&b->bytes, event->payload);
+    return b->bytes.failed;
+}
+
 static eyot_bytes copied(eyot_buf *to, eyot__reader *from)
 {
-    size_t len, at = to->len;
+    size_t len;
     const unsigned char *bytes = eyot__read_bytes(from, &len);
-    eyot__buf_put(to, bytes, len);
-    return since(to, at);
+    return appended(to, eyot__bytes(bytes, len));
 }
 
 eyot_status eyot__emit_append(eyot_run *r, const eyot_task *t)
@@ -123,7 +139,7 @@ eyot_status eyot__emit_append(eyot_run *r, const eyot_task *t)
     const eyot__emitted *from = t->emitted;
     eyot__outbox *b = r->out.outbox;
     if (!b) b = r->out.outbox = calloc(1, sizeof *b);
-    if (!b || !make_room(b, from->n)) return EYOT_ENOMEM;
+    if (!b || !eyot__outbox_reserve(b, from->n)) return EYOT_ENOMEM;
     size_t before = b->n;
     eyot__reader in = {from->bytes.data, from->bytes.data + from->bytes.len, false};
     for (uint32_t i = 0; i < from->n; i++) {
@@ -159,9 +175,8 @@ void eyot__emit_rewind(eyot_run *r, size_t count)
     b->n = count;
 }
 
-void eyot__emit_make(eyot__out *out, eyot_commit *c)
+void eyot__outbox_make(eyot__outbox *b, eyot_commit *c)
 {
-    eyot__outbox *b = out->outbox;
     for (size_t i = 0; i < b->n; i++) {
         eyot_event *event = &b->events[i];
         event->id.p = b->bytes.data + (uintptr_t)event->id.p;

@@ -368,6 +368,9 @@ static eyot_status held_by(const eyot_run *r, const eyot__claimed *row, eyot__ow
 {
     long long pid = 0;
     (void)sscanf(row->owner, "%*[^/]/%*[^/]/%lld/", &pid);
+    if (eyot_owner_imports(eyot__bytes(row->owner, strlen(row->owner))))
+        return eyot_error_set(e, EYOT_EBUSY, "run %s is being imported, or its import was cut short: import it again",
+                              r->id);
     if (owner == EYOT__OWNER_SELF) return eyot_error_set(e, EYOT_EBUSY, "run %s already runs on this engine", r->id);
     if (owner == EYOT__OWNER_ALIVE)
         return eyot_error_set(e, EYOT_EBUSY, "run %s is held by process %lld, which is alive", r->id, pid);

@@ -164,7 +164,7 @@ void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
         c->inbox_done = done->ids;
         c->n_inbox_done = done->n;
     }
-    if (out->outbox) eyot__emit_make(out, c);
+    if (out->outbox) eyot__outbox_make(out->outbox, c);
     memcpy(c->token, r->token, sizeof c->token);
     c->crc = out->n ? commit_crc(c) : 0;
 }

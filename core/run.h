@@ -14,6 +14,7 @@
 
 #include "core/branch.h"
 #include "core/clock.h"
+#include "core/outbox.h"
 #include "core/store.h"
 
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
@@ -135,13 +136,6 @@ typedef struct eyot__done { /* messages consumed with a commit */
     eyot_bytes ids[EYOT__DONE_MAX];
     size_t n;
 } eyot__done;
-
-/* Events that are to be committed. */
-typedef struct eyot__outbox {
-    eyot_buf bytes;
-    eyot_event *events; /* the pointers are offsets in bytes until the commit is made */
-    size_t n, cap;
-} eyot__outbox;
 
 /* Entries that are to be committed together. */
 typedef struct eyot__out {
@@ -375,11 +369,8 @@ void eyot__out_clear(eyot__out *out);
 void eyot__emitted_free(eyot__emitted *e);
 /* Those of a task that is being committed: appended to what goes with the run's next entries. ENOMEM: nothing is. */
 eyot_status eyot__emit_append(eyot_run *r, const eyot_task *t);
-size_t eyot__emit_count(const eyot_run *r);           /* so many are pending … */
-void eyot__emit_rewind(eyot_run *r, size_t count);    /* … and only so many of them stay */
-void eyot__emit_make(eyot__out *out, eyot_commit *c); /* those of `out` go with the commit */
-void eyot__outbox_reset(eyot__outbox *b);
-void eyot__outbox_free(eyot__outbox *b);
+size_t eyot__emit_count(const eyot_run *r);        /* so many are pending … */
+void eyot__emit_rewind(eyot_run *r, size_t count); /* … and only so many of them stay */
 
 /* core/owner.c: who holds a run. boot id, pid namespace, pid, start time, engine. */
 void eyot__owner_enter(eyot_engine *engine); /* fills its number and owner */

@@ -506,7 +506,9 @@ static void lose(eyot_store *store, const char *id, unsigned times, uint64_t lea
 {
     struct timespec moment = {0, 2000000};
     for (unsigned i = 0; i < times; i++) {
-        eyot_claim c = {.run = eyot__bytes(id, strlen(id)), .owner = eyot__bytes("elsewhere", 9), .lease_ms = i + 1 < times ? 1 : lease_ms};
+        eyot_claim c = {.run = eyot__bytes(id, strlen(id)),
+                        .owner = eyot__bytes("elsewhere", 9),
+                        .lease_ms = i + 1 < times ? 1 : lease_ms};
         eyot_error e;
         eyot_status status;
         while ((status = eyot__store_claim(store, &c, see_nothing, NULL, &e)) == EYOT_EBUSY) nanosleep(&moment, NULL);
