@@ -34,6 +34,7 @@ struct eyot_worker {
     eyot_run_options run;
     char **queues;
     const eyot_graph **graphs;
+    eyot_run_options *hows; /* for their runs */
     eyot_bytes *fingerprints;
     size_t n_graphs, next_queue;
     slot *slots;
@@ -73,21 +74,28 @@ failed:
     return NULL;
 }
 
+static eyot_status read_how(eyot_run_options *out, const eyot_run_options *how, const eyot_run_options *otherwise)
+{
+    if (eyot__options_read(out, sizeof *out, how ? how : otherwise)) return EYOT_EINVAL;
+    out->run_id = NULL;
+    out->answers = NULL;
+    out->n_answers = 0;
+    out->flags |= EYOT_RUN_NO_WAIT; /* a run that waits for a time is the store's until then */
+    return EYOT_OK;
+}
+
 static eyot_status read_options(eyot_worker *w, const eyot_worker_options *options, eyot_error *e)
 {
     eyot_worker_options *o = &w->options;
     if (eyot__options_read(o, sizeof *o, options))
         return eyot_error_set(e, EYOT_EINVAL, "worker options of another size");
-    if (eyot__options_read(&w->run, sizeof w->run, o->run))
-        return eyot_error_set(e, EYOT_EINVAL, "run options of another size");
+    if (read_how(&w->run, o->run, NULL)) return eyot_error_set(e, EYOT_EINVAL, "run options of another size");
+    if (o->flags & ~(uint32_t)EYOT_WORKER_UNTIL_IDLE)
+        return eyot_error_set(e, EYOT_EINVAL, "a worker option has an unknown value");
     if (o->n_queues > 0 && !o->queues) return eyot_error_set(e, EYOT_EINVAL, "queues is NULL");
     if (o->poll_ms != 0 && (o->poll_ms < 10 || o->poll_ms > 3600000))
         return eyot_error_set(e, EYOT_EINVAL, "poll_ms is %u; 10 to 3,600,000", o->poll_ms);
     if (o->max_runs > 65536) return eyot_error_set(e, EYOT_EINVAL, "max_runs is %u; at most 65,536", o->max_runs);
-    w->run.run_id = NULL;
-    w->run.answers = NULL;
-    w->run.n_answers = 0;
-    w->run.flags |= EYOT_RUN_NO_WAIT; /* a run that waits for a time is the store's until then */
     if (!o->max_runs) o->max_runs = MAX_RUNS;
     if (!o->poll_ms) o->poll_ms = POLL_MS;
     if (!o->max_attempts) o->max_attempts = MAX_ATTEMPTS;
@@ -126,6 +134,7 @@ void eyot_worker_free(eyot_worker *w)
     for (size_t i = 0; w->queues && i < w->options.n_queues; i++) free(w->queues[i]);
     free(w->queues);
     free(w->graphs);
+    free(w->hows);
     free(w->fingerprints);
     free(w->slots);
     pthread_mutex_destroy(&w->lock);
@@ -133,16 +142,23 @@ void eyot_worker_free(eyot_worker *w)
     free(w);
 }
 
-eyot_status eyot_worker_add(eyot_worker *w, const eyot_graph *g, eyot_error *e)
+eyot_status eyot_worker_add(eyot_worker *w, const eyot_graph *g, const eyot_run_options *how, eyot_error *e)
 {
+    eyot_run_options read;
+    size_t n = w->n_graphs + 1;
     if (!g || !g->frozen) return eyot_error_set(e, EYOT_EINVAL, "a worker needs a frozen graph");
-    const eyot_graph **graphs = realloc(w->graphs, (w->n_graphs + 1) * sizeof *graphs);
+    if (read_how(&read, how, &w->run)) return eyot_error_set(e, EYOT_EINVAL, "run options of another size");
+    const eyot_graph **graphs = realloc(w->graphs, n * sizeof *graphs);
     if (graphs) w->graphs = graphs;
-    eyot_bytes *fingerprints = graphs ? realloc(w->fingerprints, (w->n_graphs + 1) * sizeof *fingerprints) : NULL;
-    if (!fingerprints) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
-    w->fingerprints = fingerprints;
-    graphs[w->n_graphs] = g;
-    fingerprints[w->n_graphs++] = eyot__bytes(g->fingerprint, 64);
+    eyot_run_options *hows = realloc(w->hows, n * sizeof *hows);
+    if (hows) w->hows = hows;
+    eyot_bytes *fingerprints = realloc(w->fingerprints, n * sizeof *fingerprints);
+    if (fingerprints) w->fingerprints = fingerprints;
+    if (!graphs || !hows || !fingerprints) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    graphs[n - 1] = g;
+    hows[n - 1] = read;
+    fingerprints[n - 1] = eyot__bytes(g->fingerprint, 64);
+    w->n_graphs = n;
     return EYOT_OK;
 }
 
@@ -208,11 +224,15 @@ static slot *free_slot(eyot_worker *w)
 
 /* ---- claiming -------------------------------------------------------------------------------------------------- */
 
-static const eyot_graph *find_graph(eyot_worker *w, const eyot__claimed *row, eyot_error *e)
+static const eyot_graph *find_graph(eyot_worker *w, const eyot__claimed *row, eyot_run_options *how, eyot_error *e)
 {
-    for (size_t i = 0; i < w->n_graphs; i++)
-        if (strcmp(w->graphs[i]->fingerprint, row->fingerprint) == 0) return w->graphs[i];
-    if (w->options.find) return w->options.find(w->options.arg, row->id, row->fingerprint, e);
+    for (size_t i = 0; i < w->n_graphs; i++) {
+        if (strcmp(w->graphs[i]->fingerprint, row->fingerprint) != 0) continue;
+        *how = w->hows[i];
+        return w->graphs[i];
+    }
+    *how = w->run;
+    if (w->options.find) return w->options.find(w->options.arg, row->id, row->fingerprint, how, e);
     eyot_error_set(e, EYOT_ECHANGED, "no graph of this worker is that of run %s", row->id);
     return NULL;
 }
@@ -235,10 +255,11 @@ static void take(eyot_worker *w, const eyot__claimed *row)
     eyot_error e;
     eyot__error_none(&e);
     slot *s = free_slot(w);
-    const eyot_graph *g = find_graph(w, row, &e);
+    eyot_run_options how;
+    const eyot_graph *g = find_graph(w, row, &how, &e);
     eyot_status status = e.status;
     *s = (slot){.worker = w, .steps = row->steps};
-    if (g) status = eyot__run_adopt(&s->run, w->engine, g, row, &w->run, on_end, s, &e);
+    if (g) status = eyot__run_adopt(&s->run, w->engine, g, row, &how, on_end, s, &e);
     if (!g || status) {
         if (g && is_hopeless(status)) {
             park(w, row, &e);
@@ -393,7 +414,10 @@ eyot_status eyot_worker_run(eyot_worker *w, eyot_error *e)
     while ((news = look(w, &stopping, &now)), !stopping) {
         let_go_of_ended(w);
         bool more = w->n_running < w->options.max_runs && claim_one(w);
-        if (!more) wait_beyond(w, news, pause_ns(w));
+        if (more) continue;
+        bool idle = w->n_running == 0 && !w->suspect.id[0] && w->backoff_ms == 0;
+        if (idle && (w->options.flags & EYOT_WORKER_UNTIL_IDLE)) return EYOT_OK;
+        wait_beyond(w, news, pause_ns(w));
     }
     drain(w);
     return EYOT_OK;

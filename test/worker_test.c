@@ -106,7 +106,7 @@ static void set_to_work(crew *c, eyot_engine *engine, const eyot_graph *g, eyot_
     o.told = told;
     o.arg = c;
     CHECK_OK(eyot_worker_new(&c->worker, engine, &o, NULL));
-    if (g) CHECK_OK(eyot_worker_add(c->worker, g, NULL));
+    if (g) CHECK_OK(eyot_worker_add(c->worker, g, NULL, NULL));
     CHECK_OK(pthread_create(&c->thread, NULL, work, c));
 }
 
@@ -318,8 +318,10 @@ TEST(worker__keeps_to_its_queues_and_its_graphs)
     close_scene(&s);
 }
 
-static const eyot_graph *find(void *arg, const char *run_id, const char *fingerprint, eyot_error *e)
+static const eyot_graph *find(void *arg, const char *run_id, const char *fingerprint, eyot_run_options *how,
+                              eyot_error *e)
 {
+    CHECK_INT(how->max_steps, 77);
     const eyot_graph *g = ((crew *)arg)->found;
     if (g && strcmp(eyot_graph_fingerprint(g), fingerprint) == 0) return g;
     eyot_error_set(e, EYOT_ENOTFOUND, "run %s is of no graph that is known here", run_id);
@@ -332,6 +334,9 @@ TEST(worker__can_be_given_graphs_when_they_are_needed)
     eyot_graph *unknown = another();
     crew c;
     eyot_worker_options o = quick();
+    eyot_run_options how = EYOT_RUN_OPTIONS_INIT;
+    how.max_steps = 77;
+    o.run = &how;
     o.find = find;
     submit(s.engine, s.g, "known", NULL, 0, 0);
     submit(s.engine, unknown, "strange", NULL, 9, 0);
@@ -372,6 +377,51 @@ TEST(worker__without_anything_to_do_is_refused)
     CHECK_STATUS(eyot_worker_run(w, &e), EYOT_EINVAL);
     eyot_worker_free(w);
     eyot_engine_free(without);
+    close_scene(&s);
+}
+
+TEST(worker__may_leave_when_nothing_is_due)
+{
+    scene s = open_scene("memory:", tally_add);
+    eyot_worker_options o = quick();
+    eyot_worker *w;
+    char id[32];
+    o.flags = EYOT_WORKER_UNTIL_IDLE;
+    o.max_runs = 3;
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "r%d", i);
+        submit(s.engine, s.g, id, NULL, 0, 0);
+    }
+    CHECK_OK(eyot_worker_new(&w, s.engine, &o, NULL));
+    CHECK_OK(eyot_worker_add(w, s.g, NULL, NULL));
+    CHECK_OK(eyot_worker_run(w, NULL));
+    eyot_worker_free(w);
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "r%d", i);
+        CHECK_INT(tally_row_of(s.store, id).status, EYOT_RUN_DONE);
+    }
+    close_scene(&s);
+}
+
+TEST(worker__runs_each_graph_as_it_was_told_to)
+{
+    scene s = open_scene("memory:", tally_add);
+    crew c;
+    eyot_run_options how = EYOT_RUN_OPTIONS_INIT;
+    eyot_worker_options o = quick();
+    how.max_steps = 2;
+    memset(&c, 0, sizeof c);
+    pthread_mutex_init(&c.lock, NULL);
+    o.told = told;
+    o.arg = &c;
+    submit(s.engine, s.g, "r", NULL, 0, 0);
+    CHECK_OK(eyot_worker_new(&c.worker, s.engine, &o, NULL));
+    CHECK_OK(eyot_worker_add(c.worker, s.g, &how, NULL));
+    CHECK_OK(pthread_create(&c.thread, NULL, work, &c));
+    await(&c.left, 1);
+    dismiss(&c, false);
+    CHECK_HAS(c.text, "limit of 2 steps");
+    CHECK_INT(tally_row_of(s.store, "r").status, EYOT_RUN_FAILED);
     close_scene(&s);
 }
 

@@ -58,8 +58,14 @@ typedef struct eyot_worker_report {
     uint32_t attempt;   /* TOOK and PARKED: claims since its last commit, this one included */
 } eyot_worker_report;
 
-/* A graph for a run of a fingerprint that the worker was not given; NULL: `e` says why. Must live as long as the worker. */
-typedef const eyot_graph *(*eyot_worker_find_fn)(void *arg, const char *run_id, const char *fingerprint, eyot_error *e);
+/* A graph for a run of a fingerprint that the worker was not given; NULL: `e` says why. Must live as long as the worker. `how`
+ * are the worker's options for runs, to be changed for this one. */
+typedef const eyot_graph *(*eyot_worker_find_fn)(void *arg, const char *run_id, const char *fingerprint,
+                                                 eyot_run_options *how, eyot_error *e);
+
+typedef enum eyot_worker_flag {
+    EYOT_WORKER_UNTIL_IDLE = 1 /* eyot_worker_run returns when it has no run and finds none that is due */
+} eyot_worker_flag;
 
 typedef struct eyot_worker_options {
     size_t size;                 /* set by EYOT_WORKER_OPTIONS_INIT */
@@ -68,8 +74,8 @@ typedef struct eyot_worker_options {
     uint32_t max_runs;           /* at once. 0: 16 */
     uint32_t poll_ms;            /* how often an empty queue is asked again. 0: 500; 10 … 3,600,000 */
     uint32_t max_attempts;       /* a run that so many claims in a row have lost without a commit is parked. 0: 5 */
-    uint32_t reserved;           /* 0 */
-    const eyot_run_options *run; /* for all its runs; run_id and answers are not used. Copied. NULL: defaults */
+    uint32_t flags;              /* eyot_worker_flag */
+    const eyot_run_options *run; /* for its runs; run_id and answers are not used. Copied. NULL: defaults */
     void (*told)(void *arg,
                  const eyot_worker_report *report); /* by the thread in eyot_worker_run. NULL: nobody listens */
     eyot_worker_find_fn
@@ -83,8 +89,10 @@ EYOT_API eyot_status eyot_worker_new(eyot_worker **out, eyot_engine *engine, con
                                      eyot_error *e);
 EYOT_API void eyot_worker_free(eyot_worker *worker); /* not while somebody is in eyot_worker_run */
 
-/* Runs of this frozen graph are taken up. It is borrowed until the worker is freed. Before eyot_worker_run. EINVAL, ENOMEM. */
-EYOT_API eyot_status eyot_worker_add(eyot_worker *worker, const eyot_graph *g, eyot_error *e);
+/* Runs of this frozen graph are taken up. It is borrowed until the worker is freed. `how` for its runs (copied; NULL: as the
+ * worker's). Before eyot_worker_run. EINVAL, ENOMEM. */
+EYOT_API eyot_status eyot_worker_add(eyot_worker *worker, const eyot_graph *g, const eyot_run_options *how,
+                                     eyot_error *e);
 
 /* Claims runs and sees them to their end, until eyot_worker_stop; the calling thread does nothing else, tasks run on the
  * engine's threads. A run that two claims have lost without a commit is run alone, so that a task that kills its process takes
