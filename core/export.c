@@ -60,7 +60,6 @@ static eyot_status collect_events(exporting *x, eyot_error *e)
         eyot__buf_reset(&next);
         status = eyot__store_outbox_read(x->store, eyot__bytes(cursor.data, cursor.len), EVENTS, on_event, x, &next, e);
     } while (!status && next.len > 0);
-    if (status == EYOT_ENOMEM) no_memory(e);
     eyot__buf_clear(&cursor);
     eyot__buf_clear(&next);
     return status;
@@ -273,6 +272,7 @@ eyot_status eyot_store_export(eyot_store *store, const char *run_id, const eyot_
     if (!status) status = write_entries(x, e);
     if (!status) status = write_events(x, e);
     if (!status) status = write_end(x, e);
+    if (status == EYOT_ENOMEM) no_memory(e); /* a store that fills our buffer says nothing */
     eyot__buf_clear(&x->line);
     eyot__buf_clear(&x->source);
     eyot__buf_clear(&x->note);

@@ -512,6 +512,7 @@ eyot_status eyot_store_import(eyot_store *store, const eyot_import_options *opti
     if (!status && store) status = make_place(m, e);
     if (!status) status = take_lines(m, e);
     if (!status && store) status = finish(m, e);
+    if (status == EYOT_ENOMEM) no_memory(e); /* a store that fills our buffer says nothing */
     if (status && m->created) undo(m, e);
     if (run_id) memcpy(run_id, m->id, sizeof m->id);
     eyot__buf_clear(&m->in);

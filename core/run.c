@@ -266,7 +266,9 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
         return;
     }
     const eyot__policy *policy = t->run->graph->nodes[node].policy;
-    if (t->run->stored && policy && policy->rescue) o->before = eyot__state_ref(t->a.state);
+    /* In exit mode the last snapshot has the state that a task leaves which could not be committed. */
+    bool may_go_back = (policy && policy->rescue) || (t->emitted && t->run->durability == EYOT_EXIT);
+    if (t->run->stored && may_go_back) o->before = eyot__state_ref(t->a.state);
     o->status = eyot__task_settle(t, o->few, &o->taken, &o->n, &o->e);
 }
 
