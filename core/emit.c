@@ -50,31 +50,21 @@ eyot_status eyot_task_emit(eyot_task *task, const char *topic, const void *paylo
     if (r->max_events == 0)
         return refuse(task, EYOT_ENOTSUP,
                       r->stored ? "the store keeps no events" : "events need an engine with a store that keeps them");
-    task->touched = true;
-    if (!task->emitted) {
-        task->emitted = calloc(1, sizeof *task->emitted);
-        if (!task->emitted) return refuse(task, EYOT_ENOMEM, "out of memory");
-        task->emitted->bytes.max = r->max_events;
-    }
-    eyot_buf *bytes = &task->emitted->bytes;
+    eyot__said *said = eyot__said_of(task);
+    if (!said) return EYOT_ENOMEM;
+    eyot_buf *bytes = &said->events;
+    bytes->max = r->max_events;
     size_t before = bytes->len;
     eyot__buf_bytes(bytes, topic, strlen(topic));
     eyot__buf_bytes(bytes, payload, len);
     eyot_status status = bytes->failed;
     if (!status) {
-        task->emitted->n++;
+        said->n_events++;
         return EYOT_OK;
     }
     bytes->len = before;
     bytes->failed = EYOT_OK;
     return refuse(task, status, status == EYOT_ELIMIT ? "its events are larger than the store takes" : "out of memory");
-}
-
-void eyot__emitted_free(eyot__emitted *e)
-{
-    if (!e) return;
-    eyot__buf_clear(&e->bytes);
-    free(e);
 }
 
 /* ---- of a commit ------------------------------------------------------------------------------------------------ */
@@ -136,13 +126,13 @@ static eyot_bytes copied(eyot_buf *to, eyot__reader *from)
 
 eyot_status eyot__emit_append(eyot_run *r, const eyot_task *t)
 {
-    const eyot__emitted *from = t->emitted;
+    const eyot__said *from = t->said;
     eyot__outbox *b = r->out.outbox;
     if (!b) b = r->out.outbox = calloc(1, sizeof *b);
-    if (!b || !eyot__outbox_reserve(b, from->n)) return EYOT_ENOMEM;
+    if (!b || !eyot__outbox_reserve(b, from->n_events)) return EYOT_ENOMEM;
     size_t before = b->n;
-    eyot__reader in = {from->bytes.data, from->bytes.data + from->bytes.len, false};
-    for (uint32_t i = 0; i < from->n; i++) {
+    eyot__reader in = {from->events.data, from->events.data + from->events.len, false};
+    for (uint32_t i = 0; i < from->n_events; i++) {
         eyot_event *event = &b->events[b->n];
         size_t at = b->bytes.len;
         eyot__buf_put(&b->bytes, r->id, r->id_len);

@@ -258,16 +258,18 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
         return;
     }
     if (status > 0 || (status && strcmp(eyot_status_name(status), "unknown") == 0)) { /* also PENDING, when completed */
-        if (!t->text) eyot_task_fail(t, "the node returned %d, which is no status of a finished task", (int)status);
+        if (!t->said || !t->said->text[0])
+            eyot_task_fail(t, "the node returned %d, which is no status of a finished task", (int)status);
         status = EYOT_EFAILED;
     }
     if (status) {
-        o->status = eyot_error_set(&o->e, status, "%s", t->text ? t->text : eyot_status_text(status));
+        o->status =
+            eyot_error_set(&o->e, status, "%s", t->said && t->said->text[0] ? t->said->text : eyot_status_text(status));
         return;
     }
     const eyot__policy *policy = t->run->graph->nodes[node].policy;
     /* In exit mode the last snapshot has the state that a task leaves which could not be committed. */
-    bool may_go_back = (policy && policy->rescue) || (t->emitted && t->run->durability == EYOT_EXIT);
+    bool may_go_back = (policy && policy->rescue) || (eyot__task_emits(t) && t->run->durability == EYOT_EXIT);
     if (t->run->stored && may_go_back) o->before = eyot__state_ref(t->a.state);
     o->status = eyot__task_settle(t, o->few, &o->taken, &o->n, &o->e);
 }
@@ -503,7 +505,7 @@ static bool commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *e
 {
     bool logged = entry && r->durability != EYOT_EXIT;
     size_t events = eyot__emit_count(r);
-    eyot_status status = t->emitted ? eyot__emit_append(r, t) : EYOT_OK;
+    eyot_status status = eyot__task_emits(t) ? eyot__emit_append(r, t) : EYOT_OK;
     if (!status && logged)
         status =
             eyot__run_append(r, EYOT_ENTRY_TASK, entry->data, key_len, entry->data + key_len, entry->len - key_len);

@@ -34,11 +34,12 @@ enum { EYOT__VERDICT_OPEN, EYOT__VERDICT_RESULT, EYOT__VERDICT_TIMEOUT };
 
 typedef enum eyot__alarm { EYOT__ALARM_TIMEOUT, EYOT__ALARM_GRACE, EYOT__ALARM_RETRY, EYOT__ALARM_SLEEP } eyot__alarm;
 
-/* Events that an attempt has emitted so far: topics and payloads, each with its length before it. */
-typedef struct eyot__emitted {
-    eyot_buf bytes;
-    uint32_t n;
-} eyot__emitted;
+/* What an attempt has said so far: the text of its error, and events, of which topic and payload have their length before them. */
+typedef struct eyot__said {
+    eyot_buf events;
+    uint32_t n_events;
+    char text[sizeof(((eyot_error *)0)->text)]; /* "": none */
+} eyot__said;
 
 /* What most tasks never need: made for a policy, a wait or a listener. Run lock, but for what eyot_task_ask writes. */
 typedef struct eyot__aside {
@@ -63,13 +64,12 @@ typedef struct eyot__aside {
 struct eyot_task {
     eyot__activation a; /* first: the frontier makes tasks */
     eyot_run *run;
-    void *update;           /* given by the node; owned */
-    eyot__state *edit;      /* eyot_task_edit: a private copy; with EYOT_RUN_CHECK_INPUTS: what the node was given */
-    eyot__taken *sends;     /* items by edge, in the order of the calls, and named edges with a NULL item; owned */
-    char *text;             /* of the error; owned */
-    char *key;              /* when somebody asked for it; owned */
-    eyot__emitted *emitted; /* owned; NULL: no events */
-    eyot__aside *aside;     /* owned; NULL: not needed. Made under the run's lock, lives as long as the task */
+    void *update;       /* given by the node; owned */
+    eyot__state *edit;  /* eyot_task_edit: a private copy; with EYOT_RUN_CHECK_INPUTS: what the node was given */
+    eyot__taken *sends; /* items by edge, in the order of the calls, and named edges with a NULL item; owned */
+    char *key;          /* when somebody asked for it; owned */
+    eyot__said *said;   /* owned; NULL: nothing */
+    eyot__aside *aside; /* owned; NULL: not needed. Made under the run's lock, lives as long as the task */
     union {
         uint64_t after;      /* until it starts: may start once this entry is acknowledged */
         uint64_t started_ns; /* from then on: monotonic; 0: this attempt is not measured */
@@ -86,6 +86,11 @@ struct eyot_task {
     int failed;        /* a call inside the node that could not be done: the task cannot succeed */
 };
 
+eyot__said *eyot__said_of(eyot_task *t); /* made when missing; NULL: no memory */
+static inline bool eyot__task_emits(const eyot_task *t)
+{
+    return t->said && t->said->n_events > 0;
+}
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
 void eyot__task_again(eyot_task *t);               /* for another attempt of one that was cleared */
 void eyot__task_clear_all(eyot_task *t);
@@ -365,8 +370,7 @@ eyot_status eyot__journal_init(eyot__journal *j); /* ENOMEM; to be cleared all t
 void eyot__journal_clear(eyot__journal *j);
 void eyot__out_clear(eyot__out *out);
 
-/* core/emit.c: events. Run lock held, but for clearing what a task has. */
-void eyot__emitted_free(eyot__emitted *e);
+/* core/emit.c: events. Run lock held. */
 /* Those of a task that is being committed: appended to what goes with the run's next entries. ENOMEM: nothing is. */
 eyot_status eyot__emit_append(eyot_run *r, const eyot_task *t);
 size_t eyot__emit_count(const eyot_run *r);        /* so many are pending … */
