@@ -599,17 +599,16 @@ static eyot_entry read_entry(const eyot__my_column *at, bool with_body)
 }
 
 /* The row and the tail of the log in one statement, which sees one state of both. */
-static eyot_status load_latest(eyot__my_connection *c, void *arg, eyot_error *e)
+static eyot_status load_tail(eyot__my_connection *c, const log_job *k, bool *any, eyot_error *e)
 {
-    const log_job *k = arg;
-    bool more;
+    bool more = false;
     eyot__my_begin(c, EYOT__MY_LATEST, 1);
     eyot__my_run_id(c, k->id);
     eyot_status r = eyot__my_run(c, e);
     if (!r) r = eyot__my_fetch(c, &more, e);
-    if (!r && !more) r = eyot__my_no_run(k->id, e);
-    uint64_t head = c->columns[0].number, from = c->columns[1].number ? c->columns[1].number : 1;
-    while (!r && more && !c->columns[2].null) {
+    *any = more;
+    uint64_t head = more ? c->columns[0].number : 0, from = more && c->columns[1].number ? c->columns[1].number : 1;
+    while (!r && more) {
         eyot_entry entry = read_entry(c->columns + 2, true);
         r = entry.seq == from ? k->fn(k->arg, &entry) : gap(k, from, e);
         from++;
@@ -617,6 +616,21 @@ static eyot_status load_latest(eyot__my_connection *c, void *arg, eyot_error *e)
     }
     eyot__my_end(c);
     return r || from > head ? r : gap(k, from, e);
+}
+
+static eyot_status load_latest(eyot__my_connection *c, void *arg, eyot_error *e)
+{
+    const log_job *k = arg;
+    bool any = false, found;
+    eyot_run_row row;
+    eyot_status r = load_tail(c, k, &any, e);
+    if (r || any) return r;
+    r = find_row(c, k->id, &row, &found, e);
+    if (!r && !found) r = eyot__my_no_run(k->id, e);
+    if (r || row.head == 0) return r;
+    /* It has got its first entry meanwhile, or has lost all. */
+    r = load_tail(c, k, &any, e);
+    return r || any ? r : gap(k, row.snapshot_seq ? row.snapshot_seq : 1, e);
 }
 
 /* The run's head, and from where on its log is needed to know it as of `to`. */
