@@ -16,7 +16,8 @@ enum {
     EYOT__MYSQL_FORMAT = 1,
     EYOT__MYSQL_SHARDS = 64,
     EYOT__MYSQL_POOL = 64,       /* connections at most */
-    EYOT__MYSQL_LEVELS = 11,     /* a repeated part is there 1, 2, 4 … 1024 times */
+    EYOT__MYSQL_LEVELS = 19,     /* how often a repeated part can be there: mysql_client.c */
+    EYOT__MYSQL_MOST = 1024,     /* at most */
     EYOT__MYSQL_ROWS = 64,       /* rows of one statement that writes */
     EYOT__MYSQL_ARGS = 1100,     /* values of one statement */
     EYOT__MYSQL_COLUMNS = 20,    /* of a result */
@@ -266,8 +267,10 @@ eyot_status eyot__my_define(eyot__my_connection *c, const char *sql, eyot_error 
 typedef void (*eyot__my_pair_fn)(void *arg, const char *name, const char *value);
 eyot_status eyot__my_pairs(eyot__my_connection *c, const char *sql, eyot__my_pair_fn fn, void *arg, eyot_error *e);
 
-/* Begins to fill a statement whose repeated part is there for n of something; returns how many times it is there: the
- * next power of two. Values follow in the order of the text; bytes are borrowed until the statement has run. */
+/* How many of n rows go into one statement, so that few statements do for all of them. */
+size_t eyot__my_rows_together(size_t n);
+/* Begins to fill a statement whose repeated part is there for n of something; returns how many times it is there, which
+ * may be more. Values follow in the order of the text; bytes are borrowed until the statement has run. */
 size_t eyot__my_begin(eyot__my_connection *c, eyot__my_sql sql, size_t n);
 void eyot__my_number(eyot__my_connection *c, uint64_t v);
 void eyot__my_signed(eyot__my_connection *c, int64_t v);
