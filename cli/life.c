@@ -45,17 +45,34 @@ int life_open(life *l, place_mode mode)
     return code;
 }
 
-/* Commands and expressions hold no thread; functions of modules do. */
-static uint32_t threads_for(const life *l)
+uint32_t life_threads(const graphfile *file, uint32_t jobs)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     bool calls = false;
-    for (size_t i = 0; i < l->file->n_nodes; i++) calls = calls || l->file->nodes[i].kind == GF_CALL;
+    for (size_t i = 0; i < file->n_nodes; i++) calls = calls || file->nodes[i].kind == GF_CALL;
     if (!calls) return 2;
-    return 2 + (processors > 0 && (long)l->jobs > processors ? (uint32_t)processors : l->jobs);
+    return 2 + (processors > 0 && (long)jobs > processors ? (uint32_t)processors : jobs);
 }
 
-int life_make_flow(life *l)
+int life_go_to(life *l, char *cwd_take)
+{
+    l->cwd = cwd_take ? cwd_take : realpath(".", NULL);
+    return l->cwd ? EXIT_DONE : out_error(EXIT_FAILED, "this directory has no path: %s", strerror(errno));
+}
+
+int life_engine(life *l, uint32_t threads, uint32_t lease_ms)
+{
+    eyot_error e;
+    eyot_engine_options options = EYOT_ENGINE_OPTIONS_INIT;
+    options.store = l->place.store;
+    options.threads = threads;
+    options.lease_ms = lease_ms;
+    eyot_status s = eyot_engine_new(&l->engine, &options, &e);
+    if (s == EYOT_EINVAL) return out_error(EXIT_USAGE, "%s", e.text);
+    return s == EYOT_OK ? EXIT_DONE : out_failed(&e);
+}
+
+int life_flow(const life *l, const graphfile *file, flow **out)
 {
     eyot_error e;
     size_t at = 0, n = 0;
@@ -68,23 +85,21 @@ int life_make_flow(life *l)
                         .observe = args_has(l->a, "verbose") ? progress_observe : NULL,
                         .store = l->place.store,
                         .cwd = l->cwd};
-    eyot_status s = flow_make(&l->flow, l->file, &how, &e);
+    eyot_status s = flow_make(out, file, &how, &e);
     free(modules);
     return s == EYOT_OK ? EXIT_DONE : out_error(s == EYOT_ENOMEM ? EXIT_FAILED : EXIT_USAGE, "%s", e.text);
 }
 
+int life_make_flow(life *l)
+{
+    return life_flow(l, l->file, &l->flow);
+}
+
 int life_make(life *l, char *cwd_take)
 {
-    eyot_error e;
-    l->cwd = cwd_take ? cwd_take : realpath(".", NULL);
-    if (!l->cwd) return out_error(EXIT_FAILED, "this directory has no path: %s", strerror(errno));
-    int code = life_make_flow(l);
-    if (code != EXIT_DONE) return code;
-    eyot_engine_options options = EYOT_ENGINE_OPTIONS_INIT;
-    options.store = l->place.store;
-    options.threads = threads_for(l);
-    if (eyot_engine_new(&l->engine, &options, &e) != EYOT_OK) return out_failed(&e);
-    return EXIT_DONE;
+    int code = life_go_to(l, cwd_take);
+    if (code == EXIT_DONE) code = life_make_flow(l);
+    return code == EXIT_DONE ? life_engine(l, life_threads(l->file, l->jobs), 0) : code;
 }
 
 static uint32_t choice(const args *a, const char *name, const char *const *choices, uint32_t n)
@@ -101,17 +116,26 @@ eyot_run_options life_options(const life *l)
     static const char *const durabilities[] = {"sync", "async", "exit"};
     eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
     o.max_parallel = l->jobs;
-    o.max_steps = l->file->max_steps;
+    o.max_steps = l->file ? l->file->max_steps : 0;
     o.strategy = (eyot_strategy)choice(l->a, "strategy", strategies, 3);
     o.durability = (eyot_durability)choice(l->a, "durability", durabilities, 3);
     if (args_has(l->a, "no-wait")) o.flags |= EYOT_RUN_NO_WAIT;
     return o;
 }
 
+/* The first signal cancels the run, the second one ends the program. */
+static bool stop_run(void *run, int n)
+{
+    if (n > 1) return false;
+    eyot_run_cancel(run);
+    out_note("stopping: waits for running tasks to end; once more to stop at once");
+    return true;
+}
+
 int life_wait(life *l)
 {
     eyot_error e = {0};
-    signals_watch(l->run);
+    signals_watch(stop_run, l->run);
     progress_start(l->run);
     eyot_status status = eyot_run_wait(l->run, &e);
     progress_stop();
@@ -123,7 +147,7 @@ int life_wait(life *l)
 int life_end(life *l, int code)
 {
     int caught = signals_caught();
-    signals_watch(NULL);
+    signals_watch(NULL, NULL);
     under_way = false;
     /* The results of its last commands still complete their tasks, which look at everything below. */
     if (l->loop) loop_stop(l->loop, false);

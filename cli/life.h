@@ -44,9 +44,16 @@ typedef struct life {
 int life_begin(life *l, const args *a);
 /* The store. */
 int life_open(life *l, place_mode mode);
-/* The flow of l->file. */
+/* The flow of l->file; of another file. */
 int life_make_flow(life *l);
-/* Flow and engine, for l->file. `cwd` (may be NULL: this directory) is consumed. */
+int life_flow(const life *l, const graphfile *file, flow **out);
+/* Where commands run: consumed; NULL: this directory. */
+int life_go_to(life *l, char *cwd_take);
+/* The engine; lease_ms 0: the library's. */
+int life_engine(life *l, uint32_t threads, uint32_t lease_ms);
+/* Commands and expressions hold no thread; functions of modules do. */
+uint32_t life_threads(const graphfile *file, uint32_t jobs);
+/* All of that for l->file. */
 int life_make(life *l, char *cwd_take);
 /* Options of the run as the command line has them. */
 eyot_run_options life_options(const life *l);

@@ -11,8 +11,9 @@
 static struct {
     pthread_mutex_t lock;
     sigset_t set;
-    eyot_run *run;
-    int caught;
+    signals_fn fn; /* NULL: nobody watches */
+    void *arg;
+    int caught, n;
 } signals = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void signals_block(void)
@@ -32,14 +33,11 @@ static void *listen(void *arg)
         int signo = 0;
         if (sigwait(&signals.set, &signo) != 0) return NULL;
         pthread_mutex_lock(&signals.lock);
-        bool first = signals.caught == 0;
         signals.caught = signo;
-        eyot_run *run = signals.run;
-        if (first && run) eyot_run_cancel(run);
+        bool go_on = signals.fn && signals.fn(signals.arg, ++signals.n);
         pthread_mutex_unlock(&signals.lock);
         /* Not through exit(): other threads are at work, and what they use must stay. The reaper kills the commands. */
-        if (!first || !run) _exit(EXIT_SIGNAL + signo);
-        out_note("stopping: waits for running tasks to end; once more to stop at once");
+        if (!go_on) _exit(EXIT_SIGNAL + signo);
     }
 }
 
@@ -55,10 +53,11 @@ eyot_status signals_listen(eyot_error *e)
     return EYOT_OK;
 }
 
-void signals_watch(eyot_run *run)
+void signals_watch(signals_fn fn, void *arg)
 {
     pthread_mutex_lock(&signals.lock);
-    signals.run = run;
+    signals.fn = fn;
+    signals.arg = arg;
     pthread_mutex_unlock(&signals.lock);
 }
 

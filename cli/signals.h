@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SIGINT and SIGTERM while a run is going on: the first one cancels the run, the second one ends the program. */
+/* SIGINT and SIGTERM while something is going on: who watches is told of each, and decides when the program ends. */
 #ifndef EYOT_CLI_SIGNALS_H
 #define EYOT_CLI_SIGNALS_H
 
@@ -7,11 +7,13 @@
 
 /* Before any thread exists: from now on they wait until somebody listens. Signals that are ignored stay so. */
 void signals_block(void);
-/* Begins to listen, on a thread of its own. A signal that came before there is a run ends the program at once. */
+/* Begins to listen, on a thread of its own. A signal that comes while nobody watches ends the program at once. */
 eyot_status signals_listen(eyot_error *e);
-/* The run to be cancelled; NULL: none any more, and it is not touched after this. */
-void signals_watch(eyot_run *run);
-/* The signal that has cancelled the run; 0: none. */
+/* The n-th signal, from 1: false ends the program at once. On the thread that listens; must not call signals_watch. */
+typedef bool (*signals_fn)(void *arg, int n);
+/* fn NULL: nobody watches any more, and `arg` is not touched after this. */
+void signals_watch(signals_fn fn, void *arg);
+/* The last signal that came; 0: none. */
 int signals_caught(void);
 
 #endif

@@ -12,6 +12,13 @@ static inline uint64_t eyot__now_ns(void) /* monotonic */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static inline uint64_t eyot__boot_ns(void) /* monotonic, and goes on while the machine is suspended */
+{
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static inline uint64_t eyot__coarse_ns(void) /* monotonic, a few ms behind at most, for a tenth of the cost */
 {
     struct timespec t;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Engines, and how runs begin, are waited for and freed. */
-#define _GNU_SOURCE /* getrandom */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/options.h"
+#include "core/random.h"
 #include "core/record.h"
 #include "core/run.h"
+
+#include <eyot/worker.h>
 
 /* ---- engines --------------------------------------------------------------------------------------------------- */
 
@@ -107,22 +108,12 @@ void eyot_engine_free(eyot_engine *engine)
 
 /* ---- making runs ----------------------------------------------------------------------------------------------- */
 
-static eyot_status random_bytes(void *out, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t got = getrandom((char *)out + done, n - done, 0);
-        if (got < 0) return EYOT_EIO;
-        done += (size_t)got;
-    }
-    return EYOT_OK;
-}
-
 /* UUIDv7 (RFC 9562): milliseconds, then random bits. */
 static eyot_status make_id(char out[129])
 {
     uint8_t b[16];
     uint64_t ms = (uint64_t)eyot__wall_ms();
-    if (random_bytes(b, sizeof b)) return EYOT_EIO;
+    if (eyot__random_bytes(b, sizeof b)) return EYOT_EIO;
     for (int i = 0; i < 6; i++) b[i] = (uint8_t)(ms >> (40 - 8 * i));
     b[6] = (uint8_t)(0x70 | (b[6] & 0x0f));
     b[8] = (uint8_t)(0x80 | (b[8] & 0x3f));
@@ -219,12 +210,12 @@ static void launch(eyot_run *r, bool hand_out)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* The run's row and its first entry: a snapshot of the branches at the starts. */
-static eyot_status create_stored(eyot_run *r, eyot_error *e)
+/* The run's row and its first entry: a snapshot of the branches at the starts. `submitted`: for whoever claims it; NULL: ours. */
+static eyot_status create_stored(eyot_run *r, const eyot_submit_options *submitted, eyot_error *e)
 {
     eyot_engine *engine = r->engine;
     const eyot_graph *g = r->graph;
-    if (random_bytes(r->token, sizeof r->token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
+    if (eyot__random_bytes(r->token, sizeof r->token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
     eyot_status status = eyot__run_append_snapshot(r);
     if (status == EYOT_ELIMIT)
         return eyot_error_set(e, status, "the first state is larger than the store takes (%llu bytes)",
@@ -240,14 +231,25 @@ static eyot_status create_stored(eyot_run *r, eyot_error *e)
     eyot_commit first;
     eyot__journal_make(r, engine->lease_ms, &first);
     r->epoch = first.epoch = 1;
+    if (submitted) {
+        const char *queue = submitted->queue ? submitted->queue : "";
+        row.queue = eyot__bytes(queue, strlen(queue));
+        row.priority = submitted->priority;
+        row.owner = eyot__bytes(NULL, 0);
+        first.status = row.status = EYOT_RUN_READY;
+        first.lease_ms = 0;
+        first.due_in_ms = submitted->delay_ms < INT64_MAX ? (int64_t)submitted->delay_ms : INT64_MAX;
+    }
+    eyot__run_leased(r, eyot__boot_ns(), engine->lease_ms);
     status = eyot__store_create_run(engine->store, &row, eyot__bytes(g->source, g->source_len), &first, e);
     eyot__journal_unmake(r);
     r->acked = r->seq;
     return status;
 }
 
-static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
-                         const eyot_run_options *options, bool hand_out, eyot_error *e)
+/* A run with its first branches; with a store it exists there from now on. */
+static eyot_status make(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
+                        const eyot_run_options *options, const eyot_submit_options *submitted, eyot_error *e)
 {
     eyot_run_options o;
     *out = NULL;
@@ -272,15 +274,54 @@ static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *
     r->id_len = strlen(r->id);
     if (!status && r->stored) {
         eyot__pool_list(engine, r); /* before the store knows it: nobody takes it for a claim that was left behind */
-        status = create_stored(r, e);
+        status = create_stored(r, submitted, e);
     }
     if (status) {
         if (r->listed) eyot__pool_withdraw(engine, r);
         free_unpinned(r);
         return status;
     }
-    launch(r, hand_out);
     *out = r;
+    return EYOT_OK;
+}
+
+static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *g, void *state_take,
+                         const eyot_run_options *options, bool hand_out, eyot_error *e)
+{
+    eyot_status status = make(out, engine, g, state_take, options, NULL, e);
+    if (!status) launch(*out, hand_out);
+    return status;
+}
+
+/* [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, or none. */
+static bool queue_valid(const char *queue)
+{
+    return !queue || !*queue || eyot__run_id_valid(eyot__bytes(queue, strlen(queue)));
+}
+
+eyot_status eyot_run_submit(eyot_engine *engine, const eyot_graph *g, void *state_take,
+                            const eyot_submit_options *options, char id[EYOT_RUN_ID_BYTES], eyot_error *e)
+{
+    eyot_submit_options o;
+    eyot_run_options run = EYOT_RUN_OPTIONS_INIT;
+    eyot_run *r = NULL;
+    eyot_status status = EYOT_OK;
+    if (eyot__options_read(&o, sizeof o, options))
+        status = eyot_error_set(e, EYOT_EINVAL, "submit options of another size");
+    else if (engine && !engine->store)
+        status = eyot_error_set(e, EYOT_EINVAL, "the engine has no store to submit a run to");
+    else if (!queue_valid(o.queue))
+        status = eyot_error_set(e, EYOT_EINVAL, "queue \"%.140s\" is not [A-Za-z0-9][A-Za-z0-9._:-]{0,127}", o.queue);
+    if (status) {
+        if (g && state_take) g->copier->free(state_take, g->copier_user);
+        return status;
+    }
+    run.run_id = o.run_id;
+    status = make(&r, engine, g, state_take, &run, &o, e);
+    if (status) return status;
+    if (id) memcpy(id, r->id, r->id_len + 1);
+    eyot__pool_withdraw(engine, r);
+    free_unpinned(r);
     return EYOT_OK;
 }
 
@@ -299,29 +340,29 @@ eyot_status eyot_run_sync(eyot_run **out, eyot_engine *engine, const eyot_graph 
 
 /* ---- resuming -------------------------------------------------------------------------------------------------- */
 
-typedef struct claimed {
-    uint64_t epoch, head;
-    int64_t left_ms; /* of the lease */
-    eyot_run_status status;
-    char fingerprint[65];
-    char owner[160];
-} claimed;
-
-static eyot_status see_row(void *arg, const eyot_run_row *row)
+static void see_text(char *out, size_t size, eyot_bytes text)
 {
-    claimed *c = arg;
+    size_t n = text.n < size - 1 ? text.n : size - 1;
+    if (n) memcpy(out, text.p, n);
+    out[n] = 0;
+}
+
+eyot_status eyot__see_claimed(void *arg, const eyot_run_row *row)
+{
+    eyot__claimed *c = arg;
     c->epoch = row->epoch;
     c->head = row->head;
+    c->steps = row->steps;
+    c->attempts = row->attempts;
     c->left_ms = row->due_ms > row->now_ms ? row->due_ms - row->now_ms : 0;
     c->status = (eyot_run_status)row->status;
-    snprintf(c->fingerprint, sizeof c->fingerprint, "%.*s", (int)(row->fingerprint.n < 64 ? row->fingerprint.n : 64),
-             row->fingerprint.n ? (const char *)row->fingerprint.p : "");
-    snprintf(c->owner, sizeof c->owner, "%.*s", (int)(row->owner.n < 159 ? row->owner.n : 159),
-             row->owner.n ? (const char *)row->owner.p : "");
+    see_text(c->id, sizeof c->id, row->run);
+    see_text(c->fingerprint, sizeof c->fingerprint, row->fingerprint);
+    see_text(c->owner, sizeof c->owner, row->owner);
     return EYOT_OK;
 }
 
-static eyot_status held_by(const eyot_run *r, const claimed *row, eyot__owner_state owner, eyot_error *e)
+static eyot_status held_by(const eyot_run *r, const eyot__claimed *row, eyot__owner_state owner, eyot_error *e)
 {
     long long pid = 0;
     (void)sscanf(row->owner, "%*[^/]/%*[^/]/%lld/", &pid);
@@ -333,44 +374,49 @@ static eyot_status held_by(const eyot_run *r, const claimed *row, eyot__owner_st
 }
 
 /* Claims the run; one whose owner is seen to be dead is taken over at once. */
-static eyot_status claim_run(eyot_run *r, claimed *row, eyot_error *e)
+static eyot_status claim_run(eyot_run *r, eyot__claimed *row, eyot_error *e)
 {
     eyot_engine *engine = r->engine;
     eyot_claim claim = {.run = eyot__bytes(r->id, r->id_len),
                         .owner = eyot__bytes(engine->owner, strlen(engine->owner)),
                         .lease_ms = engine->lease_ms};
-    if (random_bytes(claim.token, sizeof claim.token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
-    memcpy(r->token, claim.token, sizeof r->token);
+    if (eyot__random_bytes(claim.token, sizeof claim.token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
+    memcpy(row->token, claim.token, sizeof row->token);
     eyot_error busy;
     eyot__error_none(&busy);
-    eyot_status status = eyot__store_claim(engine->store, &claim, see_row, row, &busy);
+    row->asked_ns = eyot__boot_ns();
+    eyot_status status = eyot__store_claim(engine->store, &claim, eyot__see_claimed, row, &busy);
     if (status == EYOT_EBUSY) {
         eyot__owner_state owner = eyot__owner_look(engine->owner, eyot__bytes(row->owner, strlen(row->owner)));
         if (owner == EYOT__OWNER_SELF && !eyot__pool_has(engine, r)) owner = EYOT__OWNER_DEAD;
         if (owner != EYOT__OWNER_DEAD) return held_by(r, row, owner, e);
         claim.steal_epoch = row->epoch;
-        status = eyot__store_claim(engine->store, &claim, see_row, row, &busy);
+        status = eyot__store_claim(engine->store, &claim, eyot__see_claimed, row, &busy);
         if (status == EYOT_EBUSY) return held_by(r, row, EYOT__OWNER_UNKNOWN, e); /* somebody was faster */
     }
-    r->epoch = row->epoch;
     if (status && status != EYOT_EALREADY && e) *e = busy;
     return status;
 }
 
-/* The run could not be gone on with: it is left as it was found. */
-static void give_back(const eyot_run *r, const claimed *row, eyot_run_status before)
+eyot_status eyot__run_release(eyot_engine *engine, const eyot__claimed *row, eyot_run_status status, int64_t due_in_ms,
+                              eyot_error *e)
 {
-    eyot_commit c = {.run = eyot__bytes(r->id, r->id_len),
+    eyot_commit c = {.run = eyot__bytes(row->id, strlen(row->id)),
                      .epoch = row->epoch,
                      .head = row->head,
-                     .status = (uint32_t)before,
-                     .due_in_ms = INT64_MAX};
-    memcpy(c.token, r->token, sizeof c.token);
-    (void)eyot__store_commit(r->engine->store, &c, 1, NULL);
+                     .status = (uint32_t)status,
+                     .due_in_ms = due_in_ms};
+    memcpy(c.token, row->token, sizeof c.token);
+    eyot_status r = eyot__store_commit(engine->store, &c, 1, e);
+    return r ? r : c.result && c.result != EYOT_EALREADY ? c.result : EYOT_OK;
 }
 
-static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
+/* Of a run that was claimed, or is done. */
+static eyot_status rebuild_run(eyot_run *r, const eyot__claimed *row, bool done, eyot_error *e)
 {
+    r->epoch = row->epoch;
+    memcpy(r->token, row->token, sizeof r->token);
+    eyot__run_leased(r, row->asked_ns, r->engine->lease_ms);
     eyot__rebuilt built;
     eyot_status status = eyot__rebuild(&r->frontier, &built, r->engine->store, eyot__bytes(r->id, r->id_len), e);
     if (status) return status;
@@ -393,8 +439,9 @@ static eyot_status rebuild_run(eyot_run *r, bool done, eyot_error *e)
 static eyot_status take_up(eyot_run *r, const eyot_run_options *o, eyot_error *e)
 {
     const eyot_graph *g = r->graph;
-    claimed row = {0};
-    eyot_status status = eyot__store_get_run(r->engine->store, eyot__bytes(r->id, r->id_len), see_row, &row, e);
+    eyot__claimed row = {0};
+    eyot_status status =
+        eyot__store_get_run(r->engine->store, eyot__bytes(r->id, r->id_len), eyot__see_claimed, &row, e);
     if (status) return status;
     if (strcmp(row.fingerprint, g->fingerprint) != 0 && !(o->flags & EYOT_RUN_ACCEPT_CHANGES))
         return eyot_error_set(e, EYOT_ECHANGED,
@@ -402,12 +449,47 @@ static eyot_status take_up(eyot_run *r, const eyot_run_options *o, eyot_error *e
                               g->name, row.fingerprint, g->fingerprint);
     eyot_run_status before = row.status;
     status = claim_run(r, &row, e);
-    if (status == EYOT_EALREADY) return rebuild_run(r, true, e);
+    if (status == EYOT_EALREADY) return rebuild_run(r, &row, true, e);
     if (status) return status;
-    status = rebuild_run(r, false, e);
+    status = rebuild_run(r, &row, false, e);
     if (!status) status = eyot__wait_answers(r, o->answers, o->n_answers, e);
-    if (status) give_back(r, &row, before);
+    if (status) /* it is left as it was found */
+        (void)eyot__run_release(r->engine, &row, before, INT64_MAX, NULL);
     return status;
+}
+
+/* On the engine's list already: of two threads that resume it, the second sees the first. NULL: no memory. */
+static eyot_run *run_to_rebuild(eyot_engine *engine, const eyot_graph *g, const char *id, const eyot_run_options *o)
+{
+    eyot_run *r = run_new(engine, g, o);
+    if (!r) return NULL;
+    r->id_len = strlen(id);
+    memcpy(r->id, id, r->id_len + 1);
+    eyot__history_release(&r->frontier.history, r->frontier.history.root); /* rebuild puts the branches */
+    eyot__pool_list(engine, r);
+    return r;
+}
+
+eyot_status eyot__run_adopt(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const eyot__claimed *row,
+                            const eyot_run_options *options, void (*on_end)(void *arg), void *arg, eyot_error *e)
+{
+    eyot_run_options o;
+    *out = NULL;
+    eyot_status status = check_options(&o, options, engine, g, e);
+    if (status) return status;
+    eyot_run *r = run_to_rebuild(engine, g, row->id, &o);
+    if (!r) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    status = rebuild_run(r, row, false, e);
+    if (status) {
+        eyot__pool_withdraw(engine, r);
+        free_unpinned(r);
+        return status;
+    }
+    r->on_end = on_end;
+    r->on_end_arg = arg;
+    *out = r; /* it may end before the launch returns */
+    launch(r, true);
+    return EYOT_OK;
 }
 
 eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const char *run_id,
@@ -420,12 +502,8 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
     if (!engine->store) return eyot_error_set(e, EYOT_EINVAL, "the engine has no store to resume from");
     if (!run_id || !eyot__run_id_valid(eyot__bytes(run_id, strlen(run_id))))
         return eyot_error_set(e, EYOT_EINVAL, "run id \"%.140s\" is none", run_id ? run_id : "(null)");
-    eyot_run *r = run_new(engine, g, &o);
+    eyot_run *r = run_to_rebuild(engine, g, run_id, &o);
     if (!r) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
-    r->id_len = strlen(run_id);
-    memcpy(r->id, run_id, r->id_len + 1);
-    eyot__history_release(&r->frontier.history, r->frontier.history.root); /* rebuild puts the branches */
-    eyot__pool_list(engine, r); /* of two threads that resume it, the second sees the first */
     status = take_up(r, &o, e);
     if (status || r->phase == EYOT__RUN_ENDED) eyot__pool_withdraw(engine, r);
     if (status) {
@@ -457,6 +535,17 @@ eyot_status eyot_run_wait(eyot_run *run, eyot_error *e)
     pthread_mutex_unlock(&run->lock);
     if (lent) eyot__pool_take_back(lent);
     return status;
+}
+
+void eyot_run_give_back(eyot_run *run)
+{
+    atomic_store(&run->leaving, true);
+    pthread_mutex_lock(&run->lock);
+    if (run->phase == EYOT__RUN_LIVE && !run->alone) {
+        eyot__run_settle_end(run);
+        if (run->out.n > 0) eyot__run_flush_soon(run);
+    }
+    pthread_mutex_unlock(&run->lock);
 }
 
 void eyot_run_cancel(eyot_run *run)

@@ -150,7 +150,7 @@ void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
                        .n_entries = out->n,
                        .status = ending ? (uint32_t)r->status : EYOT_RUN_RUNNING,
                        .lease_ms = ending ? 0 : lease_ms,
-                       .due_in_ms = INT64_MAX,
+                       .due_in_ms = ending ? r->due_in_ms : INT64_MAX,
                        .snapshot_seq = out->snapshot_seq};
     eyot__done *done = out->done;
     for (size_t i = 0; done && i < done->n; i++) done->ids[i] = eyot__bytes(done->text[i], strlen(done->text[i]));
@@ -193,10 +193,12 @@ void eyot__journal_unmake(eyot_run *r)
 }
 
 /* Run lock held. */
-static void deliver(eyot_run *r, const eyot_commit *c, eyot_status status, const eyot_error *e, bool mine)
+static void deliver(eyot_run *r, const eyot_commit *c, eyot_status status, const eyot_error *e, uint64_t asked_ns,
+                    bool mine)
 {
     uint64_t seq = c->head + c->n_entries;
     eyot__journal_unmake(r);
+    if (!status && !c->result) eyot__run_leased(r, asked_ns, r->engine->lease_ms);
     if (c->n_entries == 0 && (status == EYOT_EIO || status == EYOT_ENOMEM)) { /* a sign of life: the next one is soon */
         eyot__run_acked(r, EYOT_OK, r->acked, e, mine);
         return;
@@ -224,11 +226,12 @@ static bool flush_batch(eyot_engine *engine, eyot_run *mine)
     }
     eyot_error e;
     eyot__error_none(&e);
+    uint64_t asked_ns = eyot__boot_ns();
     eyot_status status = eyot__store_commit(engine->store, j->commits, n, &e);
     for (size_t i = 0; i < n; i++) {
         eyot_run *r = j->runs[i];
         pthread_mutex_lock(&r->lock);
-        deliver(r, &j->commits[i], status, &e, !more && r == mine);
+        deliver(r, &j->commits[i], status, &e, asked_ns, !more && r == mine);
         pthread_mutex_unlock(&r->lock);
     }
     pthread_mutex_lock(&j->lock);
@@ -268,12 +271,13 @@ bool eyot__journal_commit(eyot_run *r)
     eyot__error_none(&e);
     eyot__journal_make(r, engine->lease_ms, &c);
     pthread_mutex_unlock(&r->lock);
+    uint64_t asked_ns = eyot__boot_ns();
     eyot_status status = eyot__store_commit(engine->store, &c, 1, &e);
     pthread_mutex_lock(&j->lock);
     bool more = j->first != NULL; /* then this thread flushes on, and others must go on with the run */
     pthread_mutex_unlock(&j->lock);
     pthread_mutex_lock(&r->lock);
-    deliver(r, &c, status, &e, !more);
+    deliver(r, &c, status, &e, asked_ns, !more);
     pthread_mutex_unlock(&r->lock);
     pthread_mutex_lock(&j->lock);
     flush_all(engine, r, false);

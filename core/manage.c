@@ -64,14 +64,12 @@ static eyot_status find_codec(eyot_store *store, eyot_bytes run, uint64_t head, 
 }
 
 /* The last entry and the release, under the claim that the row is of. */
-static eyot_status commit_cancelled(eyot_store *store, const eyot_claim *claim, const seen_row *row, const char *codec,
-                                    eyot_error *e)
+static eyot_status commit_end(eyot_store *store, const eyot_claim *claim, const seen_row *row, const char *codec,
+                              eyot_run_status end, const eyot_error *why, eyot_error *e)
 {
     eyot_buf record = EYOT__BUF_INIT;
-    eyot_error why;
-    eyot_error_set(&why, EYOT_ECANCELED, "the run was cancelled");
     size_t at = eyot__record_begin(&record, EYOT_ENTRY_STATUS, codec);
-    eyot__entry_put_status(&record, EYOT_RUN_CANCELLED, &why);
+    eyot__entry_put_status(&record, end, why);
     eyot__record_end(&record, at);
     if (record.failed) {
         eyot__buf_clear(&record);
@@ -85,7 +83,7 @@ static eyot_status commit_cancelled(eyot_store *store, const eyot_claim *claim, 
                      .head = row->head,
                      .entries = &entry,
                      .n_entries = 1,
-                     .status = EYOT_RUN_CANCELLED,
+                     .status = (uint32_t)end,
                      .due_in_ms = INT64_MAX};
     memcpy(c.token, claim->token, sizeof c.token);
     c.crc = eyot__crc32c(0, record.data, record.len);
@@ -110,7 +108,25 @@ static eyot_status cancel_here(eyot_store *store, eyot_bytes run, seen_row *row,
     if (row->gone) claim.steal_epoch = row->epoch;
     if (eyot__random_bytes(claim.token, sizeof claim.token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
     status = eyot__store_claim(store, &claim, see_row, row, e);
-    return status ? status : commit_cancelled(store, &claim, row, codec.name, e);
+    if (status) return status;
+    eyot_error why;
+    eyot_error_set(&why, EYOT_ECANCELED, "the run was cancelled");
+    return commit_end(store, &claim, row, codec.name, EYOT_RUN_CANCELLED, &why, e);
+}
+
+eyot_status eyot__run_park(eyot_engine *engine, const eyot__claimed *row, const eyot_error *why, eyot_error *e)
+{
+    codec_of codec;
+    eyot_error own;
+    eyot_claim claim = {.run = eyot__bytes(row->id, strlen(row->id))};
+    seen_row seen = {.epoch = row->epoch, .head = row->head, .steps = row->steps};
+    memcpy(claim.token, row->token, sizeof claim.token);
+    eyot_status status = find_codec(engine->store, claim.run, row->head, &codec, &own);
+    /* What cannot be read is left as it is: only the row tells that the run is dead. */
+    if (status == EYOT_ECORRUPT || status == EYOT_EFORMAT)
+        return eyot__run_release(engine, row, EYOT_RUN_DEAD, INT64_MAX, e);
+    if (status) return eyot_error_set(e, own.status, "%s", own.text);
+    return commit_end(engine->store, &claim, &seen, codec.name, EYOT_RUN_DEAD, why, e);
 }
 
 static eyot_status cancel_there(eyot_store *store, eyot_bytes run, uint64_t epoch, eyot_error *e)

@@ -122,7 +122,11 @@ static void release_held(eyot_run *r)
 
 static bool stopped(const eyot_run *r)
 {
-    return r->failing || r->phase != EYOT__RUN_LIVE || atomic_load_explicit(&r->cancelled, memory_order_relaxed);
+    if (r->failing || r->phase != EYOT__RUN_LIVE || atomic_load_explicit(&r->cancelled, memory_order_relaxed))
+        return true;
+    if (atomic_load_explicit(&r->leaving, memory_order_relaxed)) return true;
+    /* Somebody else may have it by now; the next sign of life tells, and wakes the run if it is still ours. */
+    return r->stored && eyot__boot_ns() >= r->lease_until_ns;
 }
 
 static bool may_start(const eyot_run *r)
@@ -724,6 +728,7 @@ static void ended(eyot_run *r)
         if (((eyot_task *)(void *)a)->aside) eyot__aside_retire((eyot_task *)(void *)a);
     if (r->listed && r->engine) eyot__pool_withdraw(r->engine, r);
     pthread_cond_broadcast(&r->changed);
+    if (r->on_end) r->on_end(r->on_end_arg);
 }
 
 static void final_state(eyot_run *r)
@@ -760,13 +765,24 @@ static bool is_suspended(const eyot_run *r)
     return waits && r->n_ready == 0 && !r->held && r->launched;
 }
 
+/* When the first of its sleeps and retries is due. */
+static int64_t next_alarm_ms(const eyot_run *r)
+{
+    uint64_t now = eyot__now_ns(), next = UINT64_MAX;
+    for (const eyot__activation *a = r->frontier.live; a && r->sleeping > 0; a = a->next) {
+        const eyot__aside *aside = ((const eyot_task *)(const void *)a)->aside;
+        if (aside && aside->at && aside->due_ns < next) next = aside->due_ns;
+    }
+    return next == UINT64_MAX ? INT64_MAX : next <= now ? 0 : (int64_t)((next - now) / 1000000u) + 1;
+}
+
 void eyot__run_settle_end(eyot_run *r)
 {
-    bool cancelled = atomic_load(&r->cancelled);
+    bool cancelled = atomic_load(&r->cancelled), leaving = atomic_load(&r->leaving);
     if (r->phase != EYOT__RUN_LIVE || r->running > 0) return;
     bool finished = r->frontier.n_live == 0 && r->frontier.n_waiting == 0;
     bool suspended = !finished && is_suspended(r);
-    if (!finished && !cancelled && !r->failing && !suspended) return;
+    if (!finished && !cancelled && !leaving && !r->failing && !suspended) return;
     /* In exit mode the only entry before the status; written before the last join consumes the ends. */
     if (r->stored && r->durability == EYOT_EXIT && !r->lost && !r->broken) {
         eyot_status status = eyot__run_append_snapshot(r);
@@ -775,8 +791,11 @@ void eyot__run_settle_end(eyot_run *r)
     if (finished && !r->failing) final_state(r);
     r->status = r->failing  ? EYOT_RUN_FAILED
                 : finished  ? EYOT_RUN_DONE
+                : leaving   ? suspended ? EYOT_RUN_SUSPENDED : EYOT_RUN_READY
                 : cancelled ? EYOT_RUN_CANCELLED
                             : EYOT_RUN_SUSPENDED;
+    r->due_in_ms = r->status == EYOT_RUN_READY ? 0 : r->status == EYOT_RUN_SUSPENDED ? next_alarm_ms(r) : INT64_MAX;
+    if (r->status == EYOT_RUN_READY) eyot_error_set(&r->error, EYOT_ESUSPENDED, "the run was given back");
     if (r->status == EYOT_RUN_CANCELLED) eyot_error_set(&r->error, EYOT_ECANCELED, "the run was cancelled");
     if (r->status == EYOT_RUN_SUSPENDED)
         eyot_error_set(&r->error, EYOT_ESUSPENDED,

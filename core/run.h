@@ -178,6 +178,7 @@ struct eyot_run {
     bool listed;   /* in the engine's list of runs */
     bool launched; /* its tasks may start: the keeper renews its lease */
     _Atomic bool cancelled;
+    _Atomic bool leaving; /* to be given back: nothing new starts */
     _Atomic uint64_t steps;
     eyot__state *result;
 
@@ -190,6 +191,10 @@ struct eyot_run {
     uint64_t logged_steps; /* tasks that the entries so far tell of */
     uint64_t epoch;
     uint8_t token[16];
+    uint64_t lease_until_ns;   /* by eyot__boot_ns, counted from before the store was asked: nothing starts after it */
+    int64_t due_in_ms;         /* after its end */
+    void (*on_end)(void *arg); /* called once when it has ended, with its lock held; NULL: nobody listens */
+    void *on_end_arg;
     uint64_t tail_bytes, snapshot_bytes;
     eyot__out out, flying;
     eyot_run *journal_next;
@@ -236,6 +241,30 @@ void eyot__run_wake_ready(eyot_run *r); /* if a task of it may start */
 /* The entries up to `seq` are stored (EYOT_OK) or the store refused. Run lock held; `mine`: the caller goes on with it. */
 void eyot__run_acked(eyot_run *r, eyot_status status, uint64_t seq, const eyot_error *e, bool mine);
 void eyot__run_unpin(eyot_run *r);
+/* The store has granted a lease that was asked for at `asked_ns` (eyot__boot_ns). Run lock held, or nobody knows it yet. */
+static inline void eyot__run_leased(eyot_run *r, uint64_t asked_ns, uint32_t lease_ms)
+{
+    r->lease_until_ns = asked_ns + (uint64_t)lease_ms * 1000000u;
+}
+
+/* What a claim has told of a run. */
+typedef struct eyot__claimed {
+    uint64_t epoch, head, steps, asked_ns;
+    int64_t left_ms; /* of the lease */
+    eyot_run_status status;
+    uint32_t attempts;
+    uint8_t token[16];
+    char id[129], fingerprint[65], owner[160];
+} eyot__claimed;
+eyot_status eyot__see_claimed(void *arg, const eyot_run_row *row); /* an eyot_row_fn that fills one */
+/* Goes on with a run that was just claimed by the engine, and launches it; `on_end` as above. When it fails, the run is still held. */
+eyot_status eyot__run_adopt(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const eyot__claimed *row,
+                            const eyot_run_options *options, void (*on_end)(void *arg), void *arg, eyot_error *e);
+/* The claimed run is given back, without an entry. */
+eyot_status eyot__run_release(eyot_engine *engine, const eyot__claimed *row, eyot_run_status status, int64_t due_in_ms,
+                              eyot_error *e);
+/* core/manage.c: the claimed run becomes dead, with an entry that says why, and nobody holds it any more. */
+eyot_status eyot__run_park(eyot_engine *engine, const eyot__claimed *row, const eyot_error *why, eyot_error *e);
 void eyot__run_free_now(eyot_run *r);
 
 /* Appends an entry to what is to be committed; the record is sealed here. Run lock held. ENOMEM. */
