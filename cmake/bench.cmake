@@ -39,7 +39,7 @@ foreach(source ${bench_sources})
     add_executable(${name} ${source} ${bench_common} ${extra})
     eyot_c_flags(${name})
     if(TARGET eyot_store_mysql) # of this build, not of an installation
-        target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/test/modules.c)
+        target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/test/modules/of_the_build.c)
         target_compile_definitions(${name} PRIVATE EYOT_TEST_MODULES="${PROJECT_BINARY_DIR}/eyot")
         add_dependencies(${name} eyot_store_mysql)
     endif()

@@ -62,7 +62,8 @@ static eyot_status set_tls(MYSQL *db, const eyot__mysql_settings *set, eyot_erro
                               "use verify-full, or required to verify nothing");
     mysql_optionsv(db, MYSQL_OPT_SSL_ENFORCE, &on);
     mysql_optionsv(db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-    if (set->tls_ca) mysql_optionsv(db, MYSQL_OPT_SSL_CA, set->tls_ca);
+    /* Some builds of it verify whenever they know an authority. */
+    if (verify && set->tls_ca) mysql_optionsv(db, MYSQL_OPT_SSL_CA, set->tls_ca);
     return EYOT_OK;
 }
 

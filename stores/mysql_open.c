@@ -136,7 +136,6 @@ static eyot_status read_settings(eyot__mysql_settings *set, eyot__url *url, eyot
     if (!r && socket && (server.port || (*server.host && strcmp(server.host, "localhost") != 0)))
         r = eyot_error_set(e, EYOT_EINVAL, "a mysql store is at a socket or at a host, not at both");
     if (!r) r = keep_texts(set, &server, database, socket, ca ? ca : system_ca(), e);
-    memset(server.from_file, 0, sizeof server.from_file);
     if (!r) r = read_tls(set, tls, e);
     if (!r) r = read_prefix(set, prefix ? prefix : "eyot_", e);
     if (!r) r = eyot__url_param_number(url, "pool", 1, EYOT__MYSQL_POOL, &set->pool, e);

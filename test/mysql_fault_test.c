@@ -90,7 +90,7 @@ TEST(mysql__many_commits_cut_at_every_byte_are_there_once)
     traffic t = {{0, 0}};
     uint64_t most[2] = {4, 4};
     for (net_way way = NET_TO_SERVER; way <= NET_TO_CLIENT; way++)
-        for (uint64_t at = 0; at <= most[way]; at += step) {
+        for (uint64_t at = 0; at <= most[way]; at += at + 24 > most[way] ? 1 : step) {
             eyot_entry e[3] = {entry_of(head + 1, "x"), entry_of(other + 1, "y"), entry_of(head + 2, "z")};
             eyot_entry ahead = entry_of(other + 6, "y");
             eyot_commit c[4] = {commit_of("a17", head, &e[0]), commit_of("b18", other, &e[1]),
@@ -156,6 +156,89 @@ TEST(mysql__every_slot_survives_a_cut)
             use_once(store, n++);
             net_proxy_heal(relay);
         }
+    close_behind(store);
+}
+
+/* ---- answers that are lost ----------------------------------------------------------------------------------------- */
+
+static eyot_status op_create(eyot_store *store, const char *id)
+{
+    return make_run(store, id);
+}
+
+static eyot_status op_commit(eyot_store *store, const char *id)
+{
+    return add(store, id, 0, "x");
+}
+
+static eyot_status op_renew(eyot_store *store, const char *id)
+{
+    eyot_commit c = commit_of(id, 1, NULL);
+    c.n_entries = 0;
+    eyot_status r = eyot__store_commit(store, &c, 1, &err);
+    return r ? r : c.result;
+}
+
+static eyot_status op_claim(eyot_store *store, const char *id)
+{
+    eyot_run_row row;
+    eyot_status r = claim_run(store, id, 1, 2, &row);
+    return r ? r : row.epoch == 2 && row.attempts == 1 ? EYOT_OK : EYOT_ECORRUPT;
+}
+
+static eyot_status op_post(eyot_store *store, const char *id)
+{
+    return eyot__store_post(store, text(id), text("m"), 1, text("n"), text("p"), &err);
+}
+
+static eyot_status op_put(eyot_store *store, const char *id)
+{
+    return eyot__store_kv_cas(store, text("ns"), text(id), 0, text("1"), 0, &err);
+}
+
+static eyot_status op_change(eyot_store *store, const char *id)
+{
+    uint64_t version;
+    eyot_buf *value = eyot_buf_new();
+    eyot_status r = eyot__store_kv_get(store, text("ns"), text(id), &version, value, &err);
+    eyot_buf_free(value);
+    return r ? r : eyot__store_kv_cas(store, text("ns"), text(id), version, text("2"), 0, &err);
+}
+
+static eyot_status op_release(eyot_store *store, const char *id)
+{
+    eyot_commit c = commit_of(id, 1, NULL);
+    c.n_entries = 0;
+    c.lease_ms = 0;
+    c.epoch = 2;
+    memset(c.token, 2, sizeof c.token);
+    c.status = EYOT_RUN_FAILED;
+    eyot_status r = eyot__store_commit(store, &c, 1, &err);
+    return r ? r : c.result;
+}
+
+static eyot_status op_delete(eyot_store *store, const char *id)
+{
+    return eyot__store_delete_run(store, text(id), 2, &err);
+}
+
+/* The server has done what it was asked, and its last answer is cut: the work is found to be done, not done twice, not
+ * refused. */
+TEST(mysql__answers_that_are_lost_are_found_out)
+{
+    static eyot_status (*const ops[])(eyot_store *, const char *) = {
+        op_create, op_commit, op_renew, op_claim, op_post, op_put, op_change, op_release, op_delete};
+    eyot_store *store = open_behind("&pool=2");
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) CHECK_OK(ops[i](store, "warm"));
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        CHECK_OK(ops[i](store, "whole"));
+        traffic t = traffic_now();
+        CHECK_OK(ops[i](store, "same"));
+        t = traffic_since(t);
+        net_proxy_cut_after(relay, NET_TO_CLIENT, t.bytes[NET_TO_CLIENT] - 1);
+        CHECK_OK(ops[i](store, "cut"));
+        net_proxy_heal(relay);
+    }
     close_behind(store);
 }
 
@@ -324,7 +407,7 @@ typedef struct own_server {
     char dir[200], socket[220];
 } own_server;
 
-static void start_server(own_server *s, const char *option)
+static void start_server(own_server *s, const char *options)
 {
     char script[500];
     snprintf(script, sizeof script, "%s/own_mysql.sh", EYOT_TEST_DATA);
@@ -333,7 +416,7 @@ static void start_server(own_server *s, const char *option)
     CHECK(s->pid >= 0);
     if (s->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execl(script, script, s->dir, option, (char *)NULL);
+        execl(script, script, s->dir, options, (char *)NULL);
         _exit(77);
     }
 }
@@ -355,14 +438,14 @@ static void await_server(own_server *s)
     test_fail(__FILE__, __LINE__, "the server does not answer; see %s/log", s->dir);
 }
 
-static own_server open_server(const char *option)
+static own_server open_server(const char *options)
 {
     own_server s = {.pid = 0};
     server_url(); /* who has no server is not given one */
     new_prefix();
     snprintf(s.dir, sizeof s.dir, "/tmp/eyot-own.%d.%s", (int)getpid(), prefix);
     snprintf(s.socket, sizeof s.socket, "%s/sock", s.dir);
-    start_server(&s, option);
+    start_server(&s, options);
     await_server(&s);
     return s;
 }
@@ -488,4 +571,99 @@ TEST(mysql__idle_and_killed_connections_are_replaced)
     CHECK_STATUS(open_status(url_at(s.socket, "&min_class=machine"), 0), EYOT_ENOTSUP);
     mysql_close(db);
     close_server(&s);
+}
+
+/* ---- TLS ----------------------------------------------------------------------------------------------------------- */
+
+/* An authority, and a server's key that it vouches for under this name, in the test's directory. */
+static void make_keys(const char *name)
+{
+    char command[4000];
+    const char *dir = test_dir();
+    snprintf(
+        command, sizeof command,
+        "cd '%s' && exec >openssl.log 2>&1 && "
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 2 && "
+        "openssl req -newkey rsa:2048 -nodes -keyout key.pem -out request -subj /CN=server && "
+        "echo subjectAltName=%s >names && "
+        "openssl x509 -req -in request -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile names",
+        dir, name);
+    if (system("openssl version >/dev/null 2>&1") != 0) test_skip("openssl is not installed");
+    CHECK(system(command) == 0);
+}
+
+static unsigned free_port(void)
+{
+    net_proxy *p = net_proxy_open(NULL);
+    unsigned port = net_proxy_port(p);
+    net_proxy_close(p);
+    return port;
+}
+
+static own_server open_tls_server(unsigned port)
+{
+    static char options[1000];
+    const char *dir = test_dir();
+    snprintf(options, sizeof options,
+             "--skip-networking=0 --bind-address=127.0.0.1 --port=%u --ssl-ca=%.200s/ca.pem --ssl-cert=%.200s/cert.pem "
+             "--ssl-key=%.200s/key.pem",
+             port, dir, dir, dir);
+    return open_server(options);
+}
+
+static eyot_status open_tls(unsigned port, const char *tls, bool with_ca)
+{
+    char url[900];
+    snprintf(url, sizeof url, "mysql://eyot:eyot@127.0.0.1:%u/eyot?timeout=3000&tls=%s%s%s%s", port, tls,
+             with_ca ? "&tls_ca=" : "", with_ca ? test_dir() : "", with_ca ? "/ca.pem" : "");
+    return open_status(url, 0);
+}
+
+TEST(mysql__tls_verifies_the_authority_and_the_name)
+{
+    unsigned port = free_port();
+    make_keys("IP:127.0.0.1");
+    own_server s = open_tls_server(port);
+    CHECK_OK(open_tls(port, "off", false));
+    CHECK_OK(open_tls(port, "required", false));
+    CHECK_OK(open_tls(port, "verify-full", true));
+    CHECK_STATUS(open_tls(port, "verify-full", false), EYOT_EIO);
+    close_server(&s);
+    make_keys("DNS:elsewhere.example");
+    s = open_tls_server(port);
+    CHECK_OK(open_tls(port, "required", true));
+    CHECK_STATUS(open_tls(port, "verify-full", true), EYOT_EIO);
+    CHECK_HAS(err.text, "127.0.0.1/eyot");
+    close_server(&s);
+}
+
+/* All that goes over an encrypted connection is cut as well: the library's own writes must not raise a signal. */
+TEST(mysql__tls_survives_cuts_quietly)
+{
+    char url[600];
+    unsigned port = free_port();
+    struct sigaction mine = {.sa_handler = count_pipe}, before;
+    make_keys("IP:127.0.0.1");
+    own_server s = open_tls_server(port);
+    net_proxy *cutter = net_proxy_open((snprintf(url, sizeof url, "%u", port), url));
+    snprintf(url, sizeof url, "mysql://eyot:eyot@127.0.0.1:%u/eyot?tls=required&pool=1", net_proxy_port(cutter));
+    eyot_store *store;
+    pipes = 0;
+    sigaction(SIGPIPE, &mine, &before);
+    CHECK_OK(eyot_store_open(&store, url, &err));
+    CHECK_OK(make_run(store, "a17"));
+    for (uint64_t head = 0; head < 20; head++) {
+        if (head % 2)
+            net_proxy_cut_now(cutter);
+        else
+            net_proxy_cut_after(cutter, head % 4 ? NET_TO_SERVER : NET_TO_CLIENT, head * 10);
+        CHECK_OK(add(store, "a17", head, "x"));
+        net_proxy_heal(cutter);
+    }
+    CHECK_INT(loaded(store, "a17"), 20);
+    eyot_store_close(store);
+    net_proxy_close(cutter);
+    close_server(&s);
+    sigaction(SIGPIPE, &before, NULL);
+    CHECK_INT(pipes, 0);
 }

@@ -245,6 +245,25 @@ TEST(mysql__any_bytes_are_harmless)
     eyot_store_close(store);
 }
 
+TEST(mysql__version_of_a_value_is_never_given_twice)
+{
+    uint64_t version[3] = {0};
+    eyot_buf *out = eyot_buf_new();
+    new_prefix();
+    eyot_store *store = open_at(server_socket(), "");
+    MYSQL *db = raw_open(server_socket());
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(eyot__store_kv_cas(store, text("n"), text("k"), 0, text("v"), 60000, &err));
+        CHECK_OK(eyot__store_kv_get(store, text("n"), text("k"), &version[i], out, &err));
+        sql(db, i == 0 ? "UPDATE $value SET until_ms = 1" : "DELETE FROM $value");
+    }
+    CHECK(version[0] && version[1] && version[2]);
+    CHECK(version[0] != version[1] && version[1] != version[2] && version[0] != version[2]);
+    mysql_close(db);
+    eyot_buf_free(out);
+    eyot_store_close(store);
+}
+
 TEST(mysql__too_large_body_is_named)
 {
     eyot_store_info info;
