@@ -73,6 +73,7 @@ typedef struct gf_reduce {
 typedef struct graphfile {
     char *name, *version; /* version NULL: none */
     char *shell;          /* "sh" */
+    bool msgpack;         /* how states are stored; else JSON */
     eyot_value *state;    /* defaults; a map */
     gf_reduce *reduce;    /* also those that follow from the file: `as` keys, `into`, `error` with a catch are local */
     size_t n_reduce;

@@ -199,7 +199,7 @@ char *gf_write(const graphfile *g)
     textbuf_puts(&b, "{");
     text(&b, "graph", g->name);
     text(&b, "version", g->version);
-    text(&b, "codec", "json");
+    text(&b, "codec", g->msgpack ? "msgpack" : "json");
     text(&b, "shell", g->shell);
     if (g->max_steps) whole(&b, "max_steps", g->max_steps);
     value(&b, "state", g->state);

@@ -58,6 +58,16 @@ endforeach()
 target_compile_definitions(url_test PRIVATE EYOT_TEST_OTHER_MODULES="${PROJECT_BINARY_DIR}/other_modules")
 add_dependencies(url_test another_version)
 
+# The other reader and writer of msgpack, where it is installed.
+find_package(PkgConfig QUIET)
+if(PkgConfig_FOUND)
+    pkg_search_module(MSGPACK QUIET IMPORTED_TARGET msgpack msgpack-c)
+    if(MSGPACK_FOUND AND TARGET msgpack_peer_test)
+        target_compile_definitions(msgpack_peer_test PRIVATE HAVE_MSGPACK=1)
+        target_link_libraries(msgpack_peer_test PRIVATE PkgConfig::MSGPACK)
+    endif()
+endif()
+
 # Its allocations go through it first: the library's objects are linked into the program.
 if(TARGET alloc_test)
     target_link_options(alloc_test PRIVATE

@@ -295,8 +295,8 @@ typedef enum eyot_run_flag {
     EYOT_RUN_CHECK_INPUTS = 1, /* debugging: copies every state eagerly and fails a task that changed its input */
     EYOT_RUN_NO_WAIT = 2, /* ends as suspended, too, when nothing is left but to wait for a time (sleeps, retries) */
     EYOT_RUN_ACCEPT_CHANGES = 4 /* for eyot_run_resume: with a graph of another fingerprint too. Still ECHANGED when
-                                   the graph lacks a node or edge that the log names. The store keeps the run's own
-                                   graph */
+                                   the graph has another copier, or lacks a node or edge that the log names. The
+                                   store keeps the run's own graph */
 } eyot_run_flag;
 
 /* Starts a run of a frozen graph and returns at once; with a store, when the run exists in it, for which it blocks.

@@ -133,6 +133,7 @@ typedef struct eyot_store_info {
     char backend[32];  /* "sqlite" */
     char version[64];  /* of the library or server: "SQLite 3.40.1" */
     char reasons[512]; /* why this class: one line */
+    char advice[256];  /* what would make it a stronger one: one line; "": nothing that is known */
     uint64_t max_body; /* bytes one body may have */
 } eyot_store_info;
 
