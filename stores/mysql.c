@@ -734,6 +734,7 @@ static eyot_status tell_info(void *self, eyot_store_info *out, eyot_error *e)
     snprintf(out->backend, sizeof out->backend, "mysql");
     snprintf(out->version, sizeof out->version, "%s", s->version);
     snprintf(out->reasons, sizeof out->reasons, "%s", s->reasons);
+    snprintf(out->advice, sizeof out->advice, "%s", s->advice);
     return EYOT_OK;
 }
 

@@ -39,6 +39,11 @@ enum { EYOT__MYSQL_PARKED = 0, EYOT__MYSQL_HELD = 1, EYOT__MYSQL_WAITING = 2, EY
 #define EYOT__MYSQL_ROW                                                                           \
     "run_id, graph, fingerprint, origin, queue, owner, token, epoch, head, steps, snapshot_seq, " \
     "status, attempts, priority, crc, due_ms, created_ms, updated_ms, " EYOT__MYSQL_NOW " AS now_ms"
+/* The same without what a commit need not know. */
+#define EYOT__MYSQL_LOCKED                                                                                      \
+    "run_id, '', '', '', '', owner, token, epoch, head, steps, snapshot_seq, status, attempts, priority, crc, " \
+    "due_ms, "                                                                                                  \
+    "created_ms, updated_ms, " EYOT__MYSQL_NOW " AS now_ms"
 #define EYOT__MYSQL_ROW_SHAPE "bbbbbbbnnnnnnnnnnnn"
 #define EYOT__MYSQL_RUN "shard = ? AND run_id = ?"
 /* Two values: 1 for never, and ms from now. */
@@ -53,7 +58,7 @@ enum { EYOT__MYSQL_PARKED = 0, EYOT__MYSQL_HELD = 1, EYOT__MYSQL_WAITING = 2, EY
       "ON DUPLICATE KEY UPDATE value = value")                                                                    \
     X(ROW, EYOT__MYSQL_ROW_SHAPE, "SELECT " EYOT__MYSQL_ROW " FROM @run WHERE " EYOT__MYSQL_RUN)                  \
     X(LOCK, EYOT__MYSQL_ROW_SHAPE,                                                                                \
-      "SELECT " EYOT__MYSQL_ROW " FROM @run FORCE INDEX (PRIMARY) "                                               \
+      "SELECT " EYOT__MYSQL_LOCKED " FROM @run FORCE INDEX (PRIMARY) "                                            \
       "WHERE {(" EYOT__MYSQL_RUN ")| OR } ORDER BY shard, run_id FOR UPDATE")                                     \
     X(ADVANCE, "",                                                                                                \
       "UPDATE @run SET head = ?, steps = ?, crc = ?, attempts = 0, "                                              \
@@ -238,6 +243,7 @@ typedef struct eyot__mysql {
     char version[64];
     eyot_store_class durability;
     char reasons[320];
+    const char *advice;
     uint64_t max_packet, max_body;
 
     pthread_mutex_t lock; /* over all below and `taken`, `generation` of connections */

@@ -190,6 +190,9 @@ static void judge_class(eyot__mysql *s, const server *found)
                                        "a power loss of the server may take its last second"};
     uint64_t flush = found->seen && found->flush < 3 ? found->flush : 0;
     s->durability = classes[flush];
+    s->advice = flush != 1               ? "innodb_flush_log_at_trx_commit=1 on the server"
+                : found->doublewrite_off ? "innodb_doublewrite=ON on the server"
+                                         : "none: a mysql store claims no more, whatever replicas the server has";
     if (!found->seen) {
         snprintf(s->reasons, sizeof s->reasons, "the server does not say when it writes commits to its disk");
         return;

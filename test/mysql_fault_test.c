@@ -565,6 +565,7 @@ TEST(mysql__idle_and_killed_connections_are_replaced)
     sql(db, "SET GLOBAL innodb_flush_log_at_trx_commit = 2");
     info = info_at(s.socket);
     CHECK_INT(info.durability, EYOT_CLASS_PROCESS);
+    CHECK_HAS(info.advice, "innodb_flush_log_at_trx_commit=1");
     sql(db, "SET GLOBAL innodb_flush_log_at_trx_commit = 0");
     info = info_at(s.socket);
     CHECK_INT(info.durability, EYOT_CLASS_VOLATILE);
