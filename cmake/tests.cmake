@@ -43,9 +43,15 @@ endfunction()
 file(GLOB test_sources CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/test/*_test.c ${PROJECT_SOURCE_DIR}/test/*_suite.c
     ${PROJECT_SOURCE_DIR}/test/crash/*_test.c ${PROJECT_SOURCE_DIR}/test/fault/*_test.c)
+if(NOT TARGET eyot_store_mysql) # they look behind the store's back with its client
+    list(FILTER test_sources EXCLUDE REGEX "/mysql[^/]*\\.c$")
+endif()
 foreach(source ${test_sources})
     get_filename_component(name ${source} NAME_WE)
     eyot_inside_program(${name} ${source} $<TARGET_OBJECTS:test_main>)
+    if(name MATCHES "^mysql")
+        target_link_libraries(${name} PRIVATE ${mysql_client})
+    endif()
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
 endforeach()
@@ -66,6 +72,15 @@ endif()
 if(TARGET alloc_test)
     target_link_options(alloc_test PRIVATE
         LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=realpath)
+endif()
+
+# The clock of a server; a program without sanitizers loads it.
+if(TARGET redis_test)
+    add_library(clock_offset MODULE test/fault/preload/clock_offset.c)
+    target_compile_definitions(clock_offset PRIVATE _POSIX_C_SOURCE=200809L)
+    target_link_libraries(clock_offset PRIVATE ${CMAKE_DL_LIBS})
+    target_compile_definitions(redis_test PRIVATE EYOT_TEST_CLOCK="$<TARGET_FILE:clock_offset>")
+    add_dependencies(redis_test clock_offset)
 endif()
 
 # The n-th allocation of whole programs; sanitizers keep malloc for themselves.
