@@ -314,9 +314,10 @@ TEST(mysql__late_answers_end_with_the_timeout)
     close_behind(store);
 }
 
-TEST(mysql__nobody_listening_ends_with_the_timeout)
+TEST(mysql__nobody_listening_is_told_soon_when_opening)
 {
     server_socket();
+    CHECK_WITHIN(2000, CHECK_STATUS(open_status("mysql://u@127.0.0.1:1/db", 0), EYOT_EIO));
     CHECK_WITHIN(500, CHECK_STATUS(open_status("mysql://u@127.0.0.1:1/db?timeout=500&retry=0", 0), EYOT_EIO));
     CHECK_HAS(err.text, "127.0.0.1/db");
     CHECK_WITHIN(300, CHECK_STATUS(open_status("mysql://u@localhost/db?socket=/no/such&timeout=300", 0), EYOT_EIO));
