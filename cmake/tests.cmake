@@ -74,6 +74,15 @@ if(TARGET alloc_test)
         LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=realpath)
 endif()
 
+# The clock of a server; a program without sanitizers loads it.
+if(TARGET redis_test)
+    add_library(clock_offset MODULE test/fault/preload/clock_offset.c)
+    target_compile_definitions(clock_offset PRIVATE _POSIX_C_SOURCE=200809L)
+    target_link_libraries(clock_offset PRIVATE ${CMAKE_DL_LIBS})
+    target_compile_definitions(redis_test PRIVATE EYOT_TEST_CLOCK="$<TARGET_FILE:clock_offset>")
+    add_dependencies(redis_test clock_offset)
+endif()
+
 # The n-th allocation of whole programs; sanitizers keep malloc for themselves.
 if(NOT EYOT_SANITIZE AND EYOT_EXAMPLES AND EYOT_HAVE_SQLITE)
     add_library(nth_allocation MODULE test/fault/preload/nth_allocation.c)

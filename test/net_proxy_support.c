@@ -160,6 +160,7 @@ static bool pass(net_proxy *p, link_t *link, int way)
     ssize_t sent = n ? send(link->fd[way], f->bytes + f->start, n, MSG_NOSIGNAL) : 0;
     if (sent < 0) return errno == EAGAIN || errno == EINTR;
     f->start += (size_t)sent;
+    if (f->start == f->end) f->start = f->end = 0;
     p->count[way] += (uint64_t)sent;
     if (p->trickle_ms) f->ready_ms = test_now_ms() + p->trickle_ms;
     if (p->count[way] == p->stop_at[way]) p->stopped = true;
