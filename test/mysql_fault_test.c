@@ -444,7 +444,7 @@ static own_server open_server(const char *options)
     own_server s = {.pid = 0};
     server_url(); /* who has no server is not given one */
     new_prefix();
-    snprintf(s.dir, sizeof s.dir, "/tmp/eyot-own.%d.%s", (int)getpid(), prefix);
+    snprintf(s.dir, sizeof s.dir, "%.80s/%s", strlen(test_dir()) < 70 ? test_dir() : "/tmp", prefix);
     snprintf(s.socket, sizeof s.socket, "%s/sock", s.dir);
     start_server(&s, options);
     await_server(&s);
