@@ -240,6 +240,7 @@ typedef struct eyot__mysql {
     eyot__mysql_settings set;
     char shown[104]; /* "mysql store at host/db", for error texts */
     pid_t pid;
+    bool opened; /* opening has ended well */
     char version[64];
     eyot_store_class durability;
     char reasons[320];

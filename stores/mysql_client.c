@@ -200,6 +200,7 @@ static eyot__my_trouble trouble_of(unsigned number)
     case CR_UNKNOWN_ERROR:
     case CR_CONNECTION_ERROR:
     case CR_CONN_HOST_ERROR:
+    case CR_UNKNOWN_HOST:
     case CR_SERVER_GONE_ERROR:
     case CR_SERVER_HANDSHAKE_ERR:
     case CR_SERVER_LOST:

@@ -345,6 +345,7 @@ static eyot_status mysql_open(const eyot_store_ops **ops, void **self, eyot__url
     if (!r) r = eyot__my_library_init(e);
     if (!r) r = make_pool(s, e);
     if (!r) r = eyot__my_do_within(s, s->set.timeout_ms, false, open_schema, &flags, e);
+    s->opened = !r;
     if (r)
         eyot__mysql_close(s);
     else
