@@ -197,12 +197,12 @@ static void config_field(const redisReply *r, char *out, size_t size)
     snprintf(out, size, "%.*s", (int)(text.n < size ? text.n : size - 1), text.n ? (const char *)text.p : "");
 }
 
-static eyot_status ask_info(eyot__redis *s, server_facts *f, eyot_error *e)
+static eyot_status ask_info(eyot__redis *s, uint16_t slot, server_facts *f, eyot_error *e)
 {
     eyot__redis_batch b;
-    char name[24] = "", forked[32];
+    char name[24] = "", forked[20];
     eyot__redis_batch_init(&b, s);
-    eyot__redis_plain(&b, "INFO", 0, false);
+    eyot__redis_plain(&b, "INFO", slot, false);
     eyot_status r = eyot__redis_run(&b, e);
     eyot_bytes info = r ? eyot__bytes(NULL, 0) : eyot__redis_text(b.at[0].reply);
     if (!r && !info_field(info, "redis_version", f->version, sizeof f->version))
@@ -215,20 +215,20 @@ static eyot_status ask_info(eyot__redis *s, server_facts *f, eyot_error *e)
         info_field(info, "maxmemory_policy", f->policy, sizeof f->policy);
         info_field(info, "server_name", name, sizeof name);
         bool is_valkey = strcmp(name, "valkey") == 0 && info_field(info, "valkey_version", forked, sizeof forked);
-        snprintf(s->version, sizeof s->version, "%s %s", is_valkey ? "Valkey" : "Redis",
-                 is_valkey ? forked : f->version);
+        snprintf(s->version, sizeof s->version, "%s %s%s", is_valkey ? "Valkey" : "Redis",
+                 is_valkey ? forked : f->version, strcmp(f->mode, "cluster") == 0 ? ", a cluster" : "");
     }
     eyot__redis_batch_clear(&b);
     return r;
 }
 
 /* One by one: whoever denies CONFIG denies each. */
-static eyot_status ask_config(eyot__redis *s, const char *name, char *out, size_t size, eyot_error *e)
+static eyot_status ask_config(eyot__redis *s, uint16_t slot, const char *name, char *out, size_t size, eyot_error *e)
 {
     eyot_error why = {.status = EYOT_OK};
     eyot__redis_batch b;
     eyot__redis_batch_init(&b, s);
-    eyot__redis_plain(&b, "CONFIG", 0, false);
+    eyot__redis_plain(&b, "CONFIG", slot, false);
     eyot__redis_arg_text(&b, "GET");
     eyot__redis_arg_text(&b, name);
     eyot_status r = eyot__redis_run(&b, &why);
@@ -242,15 +242,15 @@ static eyot_status ask_config(eyot__redis *s, const char *name, char *out, size_
     return r;
 }
 
-static eyot_status ask_server(eyot__redis *s, server_facts *f, eyot_error *e)
+/* Of the node that has this slot. */
+static eyot_status ask_server(eyot__redis *s, uint16_t slot, server_facts *f, eyot_error *e)
 {
     memset(f, 0, sizeof *f);
-    eyot_status r = ask_info(s, f, e);
-    if (!r) r = ask_config(s, "appendfsync", f->fsync, sizeof f->fsync, e);
-    if (!r && *f->fsync)
-        r = ask_config(s, "no-appendfsync-on-rewrite", f->no_rewrite_fsync, sizeof f->no_rewrite_fsync, e);
-    if (!r && *f->fsync) r = ask_config(s, "proto-max-bulk-len", f->most_bulk, sizeof f->most_bulk, e);
-    return r;
+    eyot_status r = ask_info(s, slot, f, e);
+    if (!r) r = ask_config(s, slot, "appendfsync", f->fsync, sizeof f->fsync, e);
+    if (r || !*f->fsync) return r;
+    r = ask_config(s, slot, "no-appendfsync-on-rewrite", f->no_rewrite_fsync, sizeof f->no_rewrite_fsync, e);
+    return r ? r : ask_config(s, slot, "proto-max-bulk-len", f->most_bulk, sizeof f->most_bulk, e);
 }
 
 static eyot_status judge_server(const eyot__redis *s, const server_facts *f, eyot_error *e)
@@ -425,24 +425,54 @@ static bool make_lock(eyot__redis *s)
     return made;
 }
 
-/* Whoever opens a store waits for less long than who has runs in it. */
-static eyot_status start(eyot__redis *s, const settings *set, bool secure, eyot_error *e)
+/* Judges the node that has this slot. A store of several is what the weakest of them is. */
+static eyot_status judge_node(eyot__redis *s, const settings *set, uint16_t slot, eyot_error *e)
 {
     server_facts facts;
-    uint64_t retry_ms = s->retry_ms;
-    if (s->retry_ms > s->timeout_ms) s->retry_ms = s->timeout_ms;
-    eyot_status r = secure ? eyot__wire_tls_new(&s->tls, set->tls_ca, e) : EYOT_OK;
-    if (!r) r = ask_server(s, &facts, e);
+    char reasons[sizeof s->reasons];
+    eyot_store_class before = s->durability;
+    memcpy(reasons, s->reasons, sizeof reasons);
+    eyot_status r = ask_server(s, slot, &facts, e);
     if (!r) r = judge_server(s, &facts, e);
     if (!r) r = judge_class(s, &facts, set, e);
     if (r) return r;
     uint64_t most = strtoull(facts.most_bulk, NULL, 10), usual = (uint64_t)512 << 20;
     if (most == 0 || most > usual) most = usual;
-    s->max_body = most > 8192 ? most - 4096 : most / 2;
+    most = most > 8192 ? most - 4096 : most / 2;
+    if (s->max_body == 0 || most < s->max_body) s->max_body = most;
     s->cluster = strcmp(facts.mode, "cluster") == 0;
-    if (s->cluster) eyot__redis_refresh(s, eyot__now_ns() + s->timeout_ms * 1000000);
-    s->advice = advice_for(s->durability, *facts.fsync);
-    r = check_format(s, e);
+    if (before && before <= s->durability) {
+        s->durability = before;
+        memcpy(s->reasons, reasons, sizeof reasons);
+    } else {
+        s->advice = advice_for(s->durability, *facts.fsync);
+    }
+    return EYOT_OK;
+}
+
+static eyot_status judge_cluster(eyot__redis *s, const settings *set, eyot_error *e)
+{
+    bool judged[EYOT__REDIS_NODES] = {false};
+    eyot_status r = EYOT_OK;
+    eyot__redis_refresh(s, eyot__now_ns() + s->timeout_ms * 1000000);
+    for (uint16_t slot = 0; slot < EYOT__REDIS_SLOTS && !r; slot++) {
+        uint8_t node = s->node_of[slot];
+        if (node >= EYOT__REDIS_NODES || judged[node]) continue;
+        judged[node] = true;
+        r = judge_node(s, set, slot, e);
+    }
+    return r;
+}
+
+/* Whoever opens a store waits for less long than who has runs in it. */
+static eyot_status start(eyot__redis *s, const settings *set, bool secure, eyot_error *e)
+{
+    uint64_t retry_ms = s->retry_ms;
+    if (s->retry_ms > s->timeout_ms) s->retry_ms = s->timeout_ms;
+    eyot_status r = secure ? eyot__wire_tls_new(&s->tls, set->tls_ca, e) : EYOT_OK;
+    if (!r) r = judge_node(s, set, 0, e);
+    if (!r && s->cluster) r = judge_cluster(s, set, e);
+    if (!r) r = check_format(s, e);
     if (!r) r = load_scripts(s, e);
     s->retry_ms = retry_ms;
     return r;

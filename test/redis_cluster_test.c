@@ -61,6 +61,26 @@ TEST(redis_cluster__has_one_database)
     CHECK_HAS(err.text, "redis store at");
 }
 
+TEST(redis_cluster__is_what_its_weakest_node_is)
+{
+    eyot_store_info info;
+    unsigned port = first_port();
+    char prefix[40];
+    snprintf(prefix, sizeof prefix, "prefix=c%d", (int)getpid());
+    CHECK_HAS(say(port + 1, "CONFIG SET appendfsync everysec"), "+OK");
+    eyot_store *store = open_cluster(prefix);
+    CHECK_HAS(say(port + 1, "CONFIG SET appendfsync always"), "+OK");
+    CHECK_OK(eyot_store_inform(store, &info, &err));
+    CHECK_INT(info.durability, EYOT_CLASS_PROCESS);
+    CHECK_HAS(info.reasons, "everysec");
+    CHECK_HAS(info.version, "cluster");
+    eyot_store_close(store);
+    store = open_cluster(prefix);
+    CHECK_OK(eyot_store_inform(store, &info, &err));
+    CHECK_INT(info.durability, EYOT_CLASS_MACHINE);
+    eyot_store_close(store);
+}
+
 /* ---- a slot that moves under a writer ------------------------------------------------------------------------------- */
 
 static eyot_status make_run(eyot_store *store, const char *id)

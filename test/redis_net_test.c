@@ -32,10 +32,10 @@ static eyot_store *open_behind(const char *params)
 
 static void begin(void)
 {
-    static const char *const always[] = {"--appendonly", "yes", "--appendfsync", "always", NULL};
+    static const char *const quick[] = {"--appendonly", "yes", "--appendfsync", "everysec", NULL};
     if (!getenv("EYOT_TEST_REDIS")) test_skip("no server of it");
     if (network) net_proxy_close(network);
-    redis_server_start(always);
+    redis_server_start(quick);
     network = net_proxy_open(redis_server_socket());
 }
 

@@ -295,6 +295,26 @@ TEST(kill_exit__begins_anew)
     kill_again_and_again("", EYOT_EXIT, 20, 10);
 }
 
+static void kill_at_server(const char *variable)
+{
+    char url[600];
+    const char *server = getenv(variable);
+    if (!server && getenv("EYOT_TEST_SERVERS")) test_fail(__FILE__, __LINE__, "%s is not set", variable);
+    if (!server) test_skip("no server of it");
+    snprintf(url, sizeof url, "%s%cprefix=k%d_", server, strchr(server, '?') ? '&' : '?', (int)getpid());
+    kill_again_and_again_at(url, EYOT_SYNC, 40, 25);
+}
+
+TEST(kill_redis__loses_and_repeats_nothing)
+{
+    kill_at_server("EYOT_TEST_REDIS");
+}
+
+TEST(kill_redis_cluster__loses_and_repeats_nothing)
+{
+    kill_at_server("EYOT_TEST_REDIS_CLUSTER");
+}
+
 /* The killed process is still there, as a zombie: nobody has waited for it yet. */
 TEST(kill_zombie__is_a_dead_owner)
 {
