@@ -8,6 +8,11 @@ if(support_sources)
     add_library(test_support STATIC ${support_sources})
     eyot_c_flags(test_support)
     target_link_libraries(test_support PUBLIC eyot_static)
+    target_compile_definitions(test_support PRIVATE EYOT_TEST_DATA="${PROJECT_SOURCE_DIR}/test")
+    if(EYOT_HAVE_SQLITE)
+        target_compile_definitions(test_support PRIVATE EYOT_HAVE_SQLITE=1)
+        target_link_libraries(test_support PUBLIC SQLite::SQLite3)
+    endif()
 endif()
 
 # Programs with the library in them would look for modules where it is installed.
