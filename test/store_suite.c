@@ -1571,3 +1571,4 @@ __attribute__((constructor)) static void register_own(void)
     eyot_store_register("own", own_store_open, NULL);
 }
 STORE_SUITE(own, "own:", false)
+STORE_SUITE(mysql, "$EYOT_TEST_MYSQL", true)
