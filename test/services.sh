@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# services.sh COMMAND…   runs COMMAND with a MariaDB and a Redis of its own: on Unix sockets, in a temporary directory, which
-# is gone afterwards, also when interrupted. Their URLs are EYOT_TEST_MYSQL and EYOT_TEST_REDIS. A server that is not
-# installed is left out, unless EYOT_TEST_SERVERS is set.
+# services.sh COMMAND…   runs COMMAND with a MariaDB, a Redis and a Redis Cluster of three nodes of its own: on Unix sockets (the
+# nodes on ports of 127.0.0.1), in a temporary directory, which is gone afterwards, also when interrupted. Their URLs are
+# EYOT_TEST_MYSQL, EYOT_TEST_REDIS and EYOT_TEST_REDIS_CLUSTER. A server that is not installed is left out, unless
+# EYOT_TEST_SERVERS is set.
 set -euo pipefail
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/usr/local/sbin
@@ -63,6 +64,42 @@ start_redis() { # SERVER CLIENT
     export EYOT_TEST_REDIS="redis+unix://$socket?db=0"
 }
 
+# Nodes find their file of the cluster written, so that they need not meet first. Nobody waits for them: they take commands two
+# seconds after their start, whoever comes earlier tries again.
+start_redis_cluster() { # SERVER CLIENT
+    local base slots=(0-5460 5461-10922 10923-16383) tries i k pids
+    for ((tries = 0; tries < 20; tries++)); do
+        base=$((15000 + RANDOM % 6990)) # its bus is 10000 above it: both below the ports that are given out
+        pids=()
+        for i in 0 1 2; do
+            rm -rf "$dir/node$i" && mkdir "$dir/node$i"
+            for k in 0 1 2; do
+                printf '%040d 127.0.0.1:%d@%d %smaster - 0 0 %d connected %s\n' $((k + 1)) $((base + k)) \
+                    $((base + k + 10000)) "$([ $k != $i ] || echo myself,)" $((k + 1)) "${slots[k]}"
+            done >"$dir/node$i/nodes.conf"
+            echo 'vars currentEpoch 3 lastVoteEpoch 0' >>"$dir/node$i/nodes.conf"
+            (exec -a redis-server "$1" --port $((base + i)) --bind 127.0.0.1 --cluster-enabled yes --dir "$dir/node$i" \
+                --cluster-config-file nodes.conf --save '' --appendonly yes --appendfsync always \
+                --maxmemory-policy noeviction --daemonize no --logfile "$dir/node$i.log") &
+            pids+=($!)
+        done
+        for i in 0 1 2; do
+            for ((k = 0; k < 400; k++)); do
+                if ! kill -0 "${pids[i]}" 2>/dev/null; then # the port is somebody else's
+                    kill "${pids[@]}" 2>/dev/null || true
+                    continue 3
+                fi
+                [ "$("$2" -p $((base + i)) ping 2>/dev/null)" != PONG ] || break
+                sleep 0.05
+            done
+        done
+        servers+=("${pids[@]}")
+        export EYOT_TEST_REDIS_CLUSTER="redis://127.0.0.1:$base"
+        return
+    done
+    give_up "no ports for a Redis Cluster"
+}
+
 if command -v mariadbd >/dev/null; then
     start_mysql
 elif [ -n "${EYOT_TEST_SERVERS:-}" ]; then
@@ -71,6 +108,7 @@ fi
 redis=$(command -v redis-server || command -v valkey-server || command -v redis-check-rdb || true)
 client=$(command -v redis-cli || command -v valkey-cli || true)
 if [ -n "$redis" ] && [ -n "$client" ]; then
+    start_redis_cluster "$redis" "$client"
     start_redis "$redis" "$client"
 elif [ -n "${EYOT_TEST_SERVERS:-}" ]; then
     give_up "redis-server is not installed"

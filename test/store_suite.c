@@ -1572,3 +1572,5 @@ __attribute__((constructor)) static void register_own(void)
 }
 STORE_SUITE(own, "own:", false)
 STORE_SUITE(mysql, "$EYOT_TEST_MYSQL", true)
+STORE_SUITE(redis, "$EYOT_TEST_REDIS", true)
+STORE_SUITE(redis_cluster, "$EYOT_TEST_REDIS_CLUSTER", true)
