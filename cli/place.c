@@ -47,7 +47,12 @@ void run_row_copy(run_row *out, const eyot_run_row *row)
                      .steps = row->steps,
                      .created_ms = row->created_ms,
                      .updated_ms = row->updated_ms,
-                     .now_ms = row->now_ms};
+                     .now_ms = row->now_ms,
+                     .due_ms = row->due_ms,
+                     .priority = row->priority,
+                     .attempts = row->attempts};
+    copy_bytes(out->queue, sizeof out->queue, row->queue);
+    copy_bytes(out->owner, sizeof out->owner, row->owner);
     copy_bytes(out->id, sizeof out->id, row->run);
     copy_bytes(out->graph, sizeof out->graph, row->graph);
     copy_bytes(out->fingerprint, sizeof out->fingerprint, row->fingerprint);

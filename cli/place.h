@@ -21,12 +21,14 @@ void place_close(place *p);
 
 /* A row of the store, copied. */
 typedef struct run_row {
-    char id[129], graph[65], fingerprint[65], origin[192];
+    char id[129], graph[65], fingerprint[65], origin[192], queue[129], owner[160];
     eyot_run_status status;
     uint64_t steps;
-    int64_t created_ms, updated_ms, now_ms;
-    bool held; /* somebody works on it */
-    bool lost; /* it seems to be held, but its owner is dead */
+    int64_t created_ms, updated_ms, now_ms, due_ms; /* due_ms: INT64_MAX: never */
+    int32_t priority;
+    uint32_t attempts; /* claims since its last step */
+    bool held;         /* somebody works on it */
+    bool lost;         /* it seems to be held, but its owner is dead */
 } run_row;
 void run_row_copy(run_row *out, const eyot_run_row *row);
 /* "running"; for people "interrupted" when nobody works on it any more. */

@@ -15,6 +15,7 @@ static const args_option options[] = {
      .value = "STATUS",
      .choices = "ready|running|interrupted|suspended|failed|cancelled|dead|done",
      .help = "only runs of this status"},
+    {.name = "queue", .value = "NAME", .help = "only runs that were submitted to this queue"},
     {.name = "since", .value = "TIME", .duration = true, .help = "only runs that began in the last 5m, 2h, 3d"},
     {.name = "limit", .letter = 'n', .value = "N", .most = INT32_MAX, .help = "so many at most; without it all"},
     {.name = "json", .help = "one JSON object"},
@@ -52,6 +53,8 @@ static eyot_value *row_value(const run_row *row, bool with_schema)
     v = eyot_value_set(v, "status", eyot_value_new_string(eyot_run_status_name(row->status)));
     v = eyot_value_set(v, "held", eyot_value_new_bool(row->held));
     v = eyot_value_set(v, "steps", eyot_value_new_uint(row->steps));
+    v = eyot_value_set(v, "queue", eyot_value_new_string(row->queue));
+    v = eyot_value_set(v, "priority", eyot_value_new_int(row->priority));
     v = eyot_value_set(v, "created", time_value(row->created_ms));
     return eyot_value_set(v, "updated", time_value(row->updated_ms));
 }
@@ -103,6 +106,7 @@ typedef struct listing {
 static uint64_t take_row(const args *a, listing *l, const run_row *row)
 {
     if (row->held && strcmp(args_text(a, "status", ""), "interrupted") == 0) return 0;
+    if (strcmp(args_text(a, "queue", row->queue), row->queue) != 0) return 0;
     if (args_has(a, "jsonl"))
         out_json(row_value(row, true));
     else if (args_has(a, "json"))

@@ -21,6 +21,13 @@ static const char *error_of(const eyot_checkpoint *c)
     return status == EYOT_RUN_FAILED || status == EYOT_RUN_DEAD ? eyot_checkpoint_error(c) : NULL;
 }
 
+/* Of the newest checkpoint; that of a run which was submitted, or cannot be read on, is told by its row alone. */
+static eyot_run_status status_of(const run_row *row, const eyot_checkpoint *c, bool latest)
+{
+    bool by_row = latest && (row->status == EYOT_RUN_READY || row->status == EYOT_RUN_DEAD);
+    return by_row ? row->status : eyot_checkpoint_status(c);
+}
+
 /* ---- JSON ------------------------------------------------------------------------------------------------------- */
 
 static eyot_value *branch_value(const stored *s, const eyot_checkpoint *c, size_t i)
@@ -44,7 +51,7 @@ static eyot_value *branch_value(const stored *s, const eyot_checkpoint *c, size_
 
 /* A run whose branches conflict has no joined state at all, so that the list of conflicts is empty wherever there is
  * one. */
-static bool print_json(const stored *s, const run_row *row, const eyot_checkpoint *c)
+static bool print_json(const stored *s, const run_row *row, const eyot_checkpoint *c, bool latest)
 {
     eyot_value *branches = eyot_value_new_array(), *v = eyot_value_new_map();
     for (size_t i = 0; i < eyot_checkpoint_branch_count(c); i++)
@@ -54,7 +61,11 @@ static bool print_json(const stored *s, const run_row *row, const eyot_checkpoin
     v = eyot_value_set(v, "run", eyot_value_new_string(row->id));
     v = eyot_value_set(v, "graph", eyot_value_new_string(row->graph));
     v = eyot_value_set(v, "step", eyot_value_new_uint(eyot_checkpoint_step(c)));
-    v = eyot_value_set(v, "status", eyot_value_new_string(eyot_run_status_name(eyot_checkpoint_status(c))));
+    v = eyot_value_set(v, "status", eyot_value_new_string(eyot_run_status_name(status_of(row, c, latest))));
+    v = eyot_value_set(v, "queue", eyot_value_new_string(row->queue));
+    v = eyot_value_set(v, "priority", eyot_value_new_int(row->priority));
+    v = eyot_value_set(v, "attempts", eyot_value_new_uint(row->attempts));
+    v = eyot_value_set(v, "owner", row->held ? eyot_value_new_string(row->owner) : eyot_value_new_null());
     v = eyot_value_set(v, "error", error ? eyot_value_new_string(error) : eyot_value_new_null());
     v = eyot_value_set(v, "state", stored_value(s->graph, eyot_checkpoint_state(c)));
     v = eyot_value_set(v, "conflicts", eyot_value_new_array());
@@ -100,17 +111,38 @@ static void print_branch(const eyot_checkpoint *c, size_t i)
     out_printf("\n");
 }
 
+/* Who has it, or what it waits for. */
+static void print_claim(const run_row *row)
+{
+    char text[64], due[WHEN_TEXT];
+    if (row->queue[0]) field("queue", row->queue);
+    if (row->priority) {
+        snprintf(text, sizeof text, "%" PRId32, row->priority);
+        field("priority", text);
+    }
+    if (row->held) field("held by", row->owner);
+    if (!row->held && row->status != EYOT_RUN_DONE && row->due_ms > row->now_ms && row->due_ms < INT64_MAX) {
+        when_local(due, row->due_ms);
+        field("due", due);
+    }
+    if (row->attempts > 1) {
+        snprintf(text, sizeof text, "%" PRIu32 " times since its last step", row->attempts);
+        field("begun", text);
+    }
+}
+
 static bool print_text(const stored *s, const run_row *row, const eyot_checkpoint *c, bool latest)
 {
     char step[24];
     size_t n = eyot_checkpoint_branch_count(c);
-    bool now = latest && eyot_checkpoint_status(c) == row->status;
+    eyot_run_status status = status_of(row, c, latest);
     snprintf(step, sizeof step, "%" PRIu64, eyot_checkpoint_step(c));
     field("run", row->id);
     field("graph", row->graph);
     if (row->origin[0]) field("origin", row->origin);
     field("step", step);
-    field("status", now ? run_row_status(row) : eyot_run_status_name(eyot_checkpoint_status(c)));
+    field("status", latest && status == row->status ? run_row_status(row) : eyot_run_status_name(status));
+    if (latest) print_claim(row);
     time_field("began", row->created_ms, row->now_ms);
     time_field("changed", row->updated_ms, row->now_ms);
     if (error_of(c)) field("error", error_of(c));
@@ -136,7 +168,7 @@ static int show(const args *a, place *p, const run_word *word, const run_row *ro
     }
     if (code == EXIT_DONE) {
         bool latest = word->step == EYOT_LATEST;
-        bool good = args_has(a, "json") ? print_json(&s, row, c) : print_text(&s, row, c, latest);
+        bool good = args_has(a, "json") ? print_json(&s, row, c, latest) : print_text(&s, row, c, latest);
         if (!good) code = EXIT_FAILED;
     }
     eyot_checkpoint_free(c);

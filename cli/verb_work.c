@@ -215,7 +215,7 @@ static int work(crew *c)
 {
     eyot_error e;
     signals_watch(stop_worker, c->worker);
-    out_note("works on %s", c->l.place.conf.shown);
+    out_note("works on %s (from %s)", c->l.place.conf.shown, c->l.place.conf.from);
     return eyot_worker_run(c->worker, &e) == EYOT_OK ? EXIT_DONE : out_failed(&e);
 }
 

@@ -51,7 +51,7 @@ for v in $VERBS; do
 done
 
 it "options of later versions are unknown"
-for o in --until --no-cache --submit; do
+for o in --until --no-cache; do
     eyot run file $o
     code 2
     err_has "unknown option $o"

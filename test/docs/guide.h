@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the blocks of docs/guide.md take for granted. */
+#include <eyot/worker.h>
+void log_news(void *arg, const eyot_worker_report *report);
 typedef struct my_state {
     bool renamed;
 } my_state;
