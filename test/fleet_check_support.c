@@ -197,21 +197,26 @@ void fleet_check_run(const fleet *f, const char *id)
 
 /* ---- all of them ------------------------------------------------------------------------------------------------ */
 
-/* What a process was at when it died, by what it had begun and not ended. */
+fleet_doings fleet_doings_of(const fleet_lines *all, size_t n, pid_t pid)
+{
+    fleet_doings d = {0};
+    for (size_t i = 0; i < n; i++) {
+        const fleet_line *l = &all->lines[i];
+        if (l->pid != pid) continue;
+        d.commits += (l->kind == 'S') - (l->kind == 's');
+        d.claims += (l->kind == 'Q') - (l->kind == 'C' || l->kind == 'N');
+        d.tasks += (l->kind == 'E') - (l->kind == 'D');
+    }
+    return d;
+}
+
 static fleet_moment moment_of(const fleet_lines *all, size_t death)
 {
-    int commits = 0, claims = 0, tasks = 0;
-    for (size_t i = 0; i < death; i++) {
-        const fleet_line *l = &all->lines[i];
-        if (l->pid != all->lines[death].pid) continue;
-        commits += (l->kind == 'S') - (l->kind == 's');
-        claims += (l->kind == 'Q') - (l->kind == 'C' || l->kind == 'N');
-        tasks += (l->kind == 'E') - (l->kind == 'D');
-    }
-    return commits > 0  ? FLEET_BEFORE_COMMIT
-           : claims > 0 ? FLEET_BEFORE_CLAIM
-           : tasks > 0  ? FLEET_IN_TASK
-                        : FLEET_NEVER;
+    fleet_doings d = fleet_doings_of(all, death, all->lines[death].pid);
+    return d.commits > 0  ? FLEET_BEFORE_COMMIT
+           : d.claims > 0 ? FLEET_BEFORE_CLAIM
+           : d.tasks > 0  ? FLEET_IN_TASK
+                          : FLEET_NEVER;
 }
 
 fleet_findings fleet_check(const fleet *f, uint32_t flags)

@@ -32,6 +32,7 @@ static struct {
     int pid;
     eyot_store_ops real, ops;
     _Atomic unsigned moments;
+    volatile sig_atomic_t calm; /* no more signals to itself */
 } me = {.log = -1};
 
 uint64_t fleet_now_ns(void)
@@ -87,8 +88,8 @@ static void note(char kind, const char *run, uint64_t epoch, long long number, c
 
 static void come_to(fleet_moment moment)
 {
-    if (me.job->moment != moment) return;
-    if (atomic_fetch_add(&me.moments, 1) + 1 == me.job->after) kill(getpid(), me.job->signo);
+    if (me.job->moment != moment || me.calm) return;
+    if (atomic_fetch_add(&me.moments, 1) + 1 >= me.job->after) kill(getpid(), me.job->signo);
 }
 
 /* ---- the store of a worker: what it answers is written down ------------------------------------------------------- */
@@ -124,16 +125,14 @@ static eyot_status commit(void *s, eyot_commit *commits, size_t n, eyot_error *e
 {
     bool entries = false;
     for (size_t i = 0; i < n; i++) entries |= commits[i].n_entries > 0;
-    if (entries) {
-        note('S', "", 0, (long long)n, "");
-        come_to(FLEET_BEFORE_COMMIT);
-    }
+    note('S', "", 0, (long long)n, "");
+    if (entries) come_to(FLEET_BEFORE_COMMIT);
     uint64_t sent = fleet_now_ns();
     eyot_status status = me.real.commit(s, commits, n, e);
     uint64_t now = fleet_now_ns();
     if (entries) come_to(FLEET_AFTER_COMMIT);
     for (size_t i = 0; i < n; i++) note_commit(&commits[i], status, sent, now);
-    if (entries) note('s', "", 0, status, "");
+    note('s', "", 0, status, "");
     return status;
 }
 
@@ -175,11 +174,11 @@ static eyot_status work(eyot_task *task, void *user)
     const fleet_job *job = user;
     const char *key = eyot_task_key(task), *run = eyot_task_run_id(task);
     uint64_t hash = tally_hash(eyot__bytes(key, strlen(key))), epoch = eyot_task_fence(task);
-    bool last = strcmp(eyot_task_node(task), "end") == 0;
+    bool first = strcmp(eyot_task_node(task), "split") == 0;
     note('E', run, epoch, 0, key);
     if (me.job) come_to(FLEET_IN_TASK);
-    if (last && strncmp(run, "kill", 4) == 0) kill(getpid(), SIGKILL);
-    if (last && strncmp(run, "abort", 5) == 0) abort();
+    if (first && strncmp(run, "kill", 4) == 0) kill(getpid(), SIGKILL);
+    if (first && strncmp(run, "abort", 5) == 0) abort();
     if (job->task_us) tally_pause_us((long)(job->task_us / 2 + hash % (job->task_us + 1)));
     tally *update = tally_sum((int64_t)(hash % 100000) + 1);
     note('D', run, epoch, 0, key);
@@ -313,6 +312,12 @@ static int do_job(const fleet_job *j)
     return status ? CRASH_FAILED : CRASH_DONE;
 }
 
+static void on_usr1(int signo)
+{
+    (void)signo;
+    me.calm = 1;
+}
+
 void fleet_helper(void)
 {
     char *text = getenv(JOB_VARIABLE);
@@ -328,10 +333,12 @@ void fleet_helper(void)
         return;
     }
     struct rlimit none = {0, 0};
+    struct sigaction calm = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
     sigset_t term;
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &term, NULL); /* of every thread: one waits for it */
+    sigaction(SIGUSR1, &calm, NULL);
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no workers behind */
     if (getppid() == 1) _exit(CRASH_BROKEN);

@@ -50,7 +50,7 @@ void fleet_server_start(fleet_server *s);
 
 /* ---- worker processes ------------------------------------------------------------------------------------------- */
 
-/* Where a worker process sends a signal to itself. */
+/* Where a worker process sends a signal to itself, until it gets SIGUSR1. */
 typedef enum fleet_moment {
     FLEET_NEVER,
     FLEET_BEFORE_CLAIM,
@@ -60,14 +60,13 @@ typedef enum fleet_moment {
     FLEET_IN_TASK,
     FLEET_MOMENTS
 } fleet_moment;
-extern const char *const fleet_moments[FLEET_MOMENTS];
 
 typedef struct fleet_job {
     const char *url, *log;
     unsigned threads, max_runs, poll_ms, max_attempts;
     unsigned task_us; /* what a task takes, about */
     fleet_moment moment;
-    unsigned after; /* at the so-maniest such moment */
+    unsigned after; /* from the so-maniest such moment on, at each */
     int signo;
 } fleet_job;
 
@@ -123,8 +122,7 @@ eyot_graph *fleet_graph(const fleet_job *job);
 
 /* ---- what they wrote, and the checker ---------------------------------------------------------------------------- */
 
-/* Q a claim is asked for, C it was granted, N not; E a task begins, D its node is done; S a commit of entries is sent, s it has
- * returned; A an entry was acknowledged, F a commit was refused, X it failed; R a run was released, P parked, L left, T trouble;
+/* Q a claim is asked for, C it was granted, N not; E a task begins, D its node is done; S a commit is sent, s it has returned; A an entry was acknowledged, F a commit was refused, X it failed; R a run was released, P parked, L left, T trouble;
  * B a worker begins. By the test: K died of a signal, Z stopped, Y continued. */
 typedef struct fleet_line {
     char kind, run[32], key[128];
@@ -141,6 +139,11 @@ typedef struct fleet_lines {
 void fleet_note(int log, fleet_line line); /* at this moment */
 fleet_lines fleet_read(const fleet *f);    /* freed by free(lines) */
 unsigned fleet_count(const fleet_lines *all, char kind, const char *run);
+/* What a process has begun and not ended, as the lines before `n` tell. */
+typedef struct fleet_doings {
+    int commits, claims, tasks;
+} fleet_doings;
+fleet_doings fleet_doings_of(const fleet_lines *all, size_t n, pid_t pid);
 
 typedef struct fleet_findings {
     unsigned executions, again, acknowledged, refused, takeovers, late_starts;
