@@ -16,9 +16,13 @@ if(support_sources)
 endif()
 
 # Programs with the library in them would look for modules where it is installed.
-add_library(test_modules OBJECT test/modules.c)
+add_library(test_modules OBJECT test/modules/of_the_build.c)
 eyot_c_flags(test_modules)
 target_compile_definitions(test_modules PRIVATE EYOT_TEST_MODULES="${PROJECT_BINARY_DIR}/eyot")
+
+add_library(another_version MODULE test/modules/another_version.c)
+eyot_c_flags(another_version)
+set_target_properties(another_version PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/other_modules)
 
 # A program linked with the library's insides.
 function(eyot_inside_program name)
@@ -50,6 +54,8 @@ foreach(source ${test_sources})
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900)
 endforeach()
+target_compile_definitions(url_test PRIVATE EYOT_TEST_OTHER_MODULES="${PROJECT_BINARY_DIR}/other_modules")
+add_dependencies(url_test another_version)
 
 # Its allocations go through it first: the library's objects are linked into the program.
 if(TARGET alloc_test)

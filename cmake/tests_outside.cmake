@@ -42,9 +42,9 @@ endif()
 add_test(NAME embed_add_subdirectory
     COMMAND ${embed}/with_cmake.sh ${embed}/add_subdirectory ${PROJECT_BINARY_DIR}/embed/add_subdirectory
             ${compilers} -DEYOT_SOURCE=${PROJECT_SOURCE_DIR} -DCMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER})
-add_test(NAME embed_without_sqlite
-    COMMAND ${embed}/with_cmake.sh ${embed}/add_subdirectory ${PROJECT_BINARY_DIR}/embed/without_sqlite
+add_test(NAME embed_without_clients
+    COMMAND ${embed}/with_cmake.sh ${embed}/add_subdirectory ${PROJECT_BINARY_DIR}/embed/without_clients
             ${compilers} -DEYOT_SOURCE=${PROJECT_SOURCE_DIR} -DCMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER}
-            -DEYOT_SQLITE=OFF)
-set_tests_properties(embed_symbols embed_add_subdirectory embed_without_sqlite ${embed_installed} PROPERTIES LABELS embed TIMEOUT 300)
+            -DEYOT_SQLITE=OFF -DEYOT_MYSQL=OFF -DEYOT_REDIS=OFF)
+set_tests_properties(embed_symbols embed_add_subdirectory embed_without_clients ${embed_installed} PROPERTIES LABELS embed TIMEOUT 300)
 include(cmake/tests_docs.cmake)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "stores/url.h"
+#include "stores/module.h"
 
 #include "core/buf.h"
 #include "core/store.h"
 #include "test/eyot_test.h"
+
+#include <sys/stat.h>
 
 static eyot_error err;
 
@@ -250,4 +252,133 @@ TEST(cursor__that_is_malformed_is_refused)
     eyot_bytes id;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(!eyot__cursor_parse(eyot__bytes(bad[i], strlen(bad[i])), &n, &id));
+}
+
+/* ---- servers ---------------------------------------------------------------------------------------------------- */
+
+static eyot_status server_of(eyot__url *u, eyot__url_server *s, const char *url)
+{
+    eyot_status r = eyot__url_parse(u, url, &err);
+    return r ? r : eyot__url_server_of(s, u, &err);
+}
+
+TEST(url_server__has_user_password_host_and_port)
+{
+    static const struct {
+        const char *url, *user, *password, *host;
+        int port;
+    } all[] = {
+        {"mysql://ann:p%40ss%3A%2Fw@db.example:3307/runs", "ann", "p@ss:/w", "db.example", 3307},
+        {"mysql://ann@db/runs", "ann", NULL, "db", 0},
+        {"mysql://db/runs", NULL, NULL, "db", 0},
+        {"redis://:secret@db", "", "secret", "db", 0},
+        {"redis://ann:@db", "ann", "", "db", 0},
+        {"redis://u@x@[fe80::1%25eth0]:6379/2", "u@x", NULL, "fe80::1%eth0", 6379},
+        {"redis://[::1]", NULL, NULL, "::1", 0},
+        {"redis+unix:///run/redis.sock", NULL, NULL, "", 0},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        eyot__url u;
+        eyot__url_server s;
+        CHECK_OK(server_of(&u, &s, all[i].url));
+        CHECK(!s.user == !all[i].user && !s.password == !all[i].password);
+        if (s.user) CHECK_STR(s.user, all[i].user);
+        if (s.password) CHECK_STR(s.password, all[i].password);
+        CHECK_STR(s.host, all[i].host);
+        CHECK_INT(s.port, all[i].port);
+        eyot__url_clear(&u);
+    }
+}
+
+TEST(url_server__that_is_malformed_is_refused_without_its_secrets)
+{
+    static const char *const bad[] = {
+        "mysql://u:s3cret@h:0/d",     "mysql://u:s3cret@h:65536/d", "mysql://u:s3cret@h:12x/d",
+        "mysql://u:s3cret@[::1/d",    "mysql://u:s3cret@[::1]x/d",  "mysql://u:s3cret%@h/d",
+        "mysql://u:s3cret%0@h/d",     "mysql://u:s3cret@h%zz/d",    "mysql://u:s3cret@h:/d",
+        "mysql://u:s3cret%00@h:33/d",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        eyot__url u;
+        eyot__url_server s;
+        CHECK_STATUS(server_of(&u, &s, bad[i]), EYOT_EINVAL);
+        CHECK(!strstr(err.text, "s3cret"));
+        eyot__url_clear(&u);
+    }
+}
+
+/* A file in the test's directory, and a URL that names it. */
+static const char *password_url(const char *name, const char *text, unsigned mode, const char *before)
+{
+    static char url[8400];
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", test_dir(), name);
+    FILE *f = fopen(path, "w");
+    CHECK(f);
+    CHECK(fputs(text, f) >= 0);
+    CHECK_OK(fclose(f));
+    CHECK_OK(chmod(path, mode));
+    snprintf(url, sizeof url, "mysql://%sdb/runs?password_file=%s", before, path);
+    return url;
+}
+
+TEST(url_server__reads_a_password_from_a_file_that_nobody_else_can_read)
+{
+    eyot__url u;
+    eyot__url_server s;
+    char large[1100];
+    CHECK_OK(server_of(&u, &s, password_url("good", "geheim wort\nnot this\n", 0600, "ann@")));
+    CHECK_STR(s.password, "geheim wort");
+    eyot__url_clear(&u);
+    CHECK_STATUS(server_of(&u, &s, password_url("open", "geheim\n", 0640, "ann@")), EYOT_EINVAL);
+    CHECK_HAS(err.text, "can be read by others");
+    eyot__url_clear(&u);
+    CHECK_STATUS(server_of(&u, &s, password_url("both", "geheim\n", 0600, "ann:other@")), EYOT_EINVAL);
+    CHECK_HAS(err.text, "both a password and a password_file");
+    CHECK(!strstr(err.text, "other@"));
+    eyot__url_clear(&u);
+    memset(large, 'x', sizeof large);
+    large[sizeof large - 1] = '\0';
+    CHECK_STATUS(server_of(&u, &s, password_url("large", large, 0600, "ann@")), EYOT_EINVAL);
+    eyot__url_clear(&u);
+    CHECK_STATUS(server_of(&u, &s, "mysql://ann@db/runs?password_file=/nowhere/at/all"), EYOT_EINVAL);
+    CHECK_HAS(err.text, "/nowhere/at/all");
+    eyot__url_clear(&u);
+    CHECK_STATUS(server_of(&u, &s, "mysql://ann@db/runs?password_file=/"), EYOT_EINVAL);
+    eyot__url_clear(&u);
+}
+
+/* ---- modules ---------------------------------------------------------------------------------------------------- */
+
+TEST(store_module__that_is_not_there_is_named_with_what_it_is_built_with)
+{
+    const eyot__store_module *m;
+    const char *before = eyot__module_dir;
+    eyot__module_dir = "/nowhere";
+    CHECK_STATUS(eyot__module_load(&m, "strange", "libstrange (Debian: libstrange-dev)", &err), EYOT_ENOTSUP);
+    eyot__module_dir = before;
+    CHECK_HAS(err.text, "has no strange store");
+    CHECK_HAS(err.text, "/nowhere/strange.so");
+    CHECK_HAS(err.text, "libstrange-dev");
+}
+
+TEST(store_module__that_is_none_or_of_another_version_is_refused)
+{
+    char path[4200];
+    const eyot__store_module *m;
+    const char *before = eyot__module_dir;
+    snprintf(path, sizeof path, "%s/text.so", test_dir());
+    FILE *f = fopen(path, "w");
+    CHECK(f);
+    CHECK(fputs("no shared object\n", f) >= 0);
+    CHECK_OK(fclose(f));
+    eyot__module_dir = test_dir();
+    eyot_status none = eyot__module_load(&m, "text", "", &err);
+    CHECK_HAS(err.text, "the text store cannot be loaded");
+    eyot__module_dir = EYOT_TEST_OTHER_MODULES;
+    eyot_status other = eyot__module_load(&m, "another_version", "", &err);
+    eyot__module_dir = before;
+    CHECK_STATUS(none, EYOT_ENOTSUP);
+    CHECK_STATUS(other, EYOT_ENOTSUP);
+    CHECK_HAS(err.text, "does not belong to eyot");
 }
