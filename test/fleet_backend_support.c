@@ -141,17 +141,19 @@ static void await_server(const char *url)
 
 void fleet_server_start(fleet_server *s)
 {
-    char *args[] = {NULL, s->name, s->dir, s->setting[0] ? s->setting : NULL, NULL};
+    char *args[] = {NULL, s->name, s->dir, s->setting[0] ? s->setting : NULL, s->value[0] ? s->value : NULL, NULL};
     s->pid = spawn_script("own_server.sh", args);
 }
 
-void fleet_server_open(fleet_server *s, const fleet_backend *b, const char *setting, char *url, size_t size)
+void fleet_server_open(fleet_server *s, const fleet_backend *b, const char *setting, const char *value, char *url,
+                       size_t size)
 {
     (void)server_of(b); /* where there is no other server, there is none of it at all */
     memset(s, 0, sizeof *s);
     snprintf(s->name, sizeof s->name, "%s", b->name);
     snprintf(s->dir, sizeof s->dir, "%s/server", test_dir());
     snprintf(s->setting, sizeof s->setting, "%s", setting);
+    snprintf(s->value, sizeof s->value, "%s", value);
     if (b == &fleet_mysql)
         snprintf(url, size, "mysql://eyot:eyot@localhost/eyot?socket=%s/socket", s->dir);
     else

@@ -68,9 +68,9 @@ redis_verb() {
         restore) redis_do "for _, k in ipairs(redis.call('KEYS', ARGV[1]..':*')) do redis.call('DEL', k) end
             for _, k in ipairs(redis.call('KEYS', 'old:'..ARGV[1]..':*')) do redis.call('COPY', k, string.sub(k, 5)) end
             return 'OK'" "$prefix" ;;
-        shift) redis_do "for _, k in ipairs(redis.call('KEYS', ARGV[1]..':*:run:*')) do
+        shift) redis_do "for _, k in ipairs(redis.call('KEYS', ARGV[1]..':{q:??}:run:*')) do
             if redis.call('HGET', k, 'owner') ~= '' then redis.call('HINCRBY', k, 'due', ARGV[2]) end end
-            for _, k in ipairs(redis.call('KEYS', ARGV[1]..':*:held:*')) do
+            for _, k in ipairs(redis.call('KEYS', ARGV[1]..':{q:??}:held*')) do
             for _, m in ipairs(redis.call('ZRANGE', k, 0, -1)) do redis.call('ZINCRBY', k, ARGV[2], m) end end
             return 'OK'" "$prefix" "$ms" ;;
     esac

@@ -41,10 +41,11 @@ void fleet_do(const fleet_backend *b, const char *url, fleet_deed deed, int64_t 
 /* A server of the test's own, to be killed and started again with what it had; test/crash/own_server.sh. */
 typedef struct fleet_server {
     pid_t pid;
-    char name[8], dir[4200], setting[64];
+    char name[8], dir[4200], setting[32], value[32];
 } fleet_server;
-/* The URL of its store goes to `url`. `setting` is for the server's command line, or "". */
-void fleet_server_open(fleet_server *s, const fleet_backend *b, const char *setting, char *url, size_t size);
+/* The URL of its store goes to `url`. `setting` and `value` are for the server's command line, or "". */
+void fleet_server_open(fleet_server *s, const fleet_backend *b, const char *setting, const char *value, char *url,
+                       size_t size);
 void fleet_server_kill(fleet_server *s);
 void fleet_server_start(fleet_server *s);
 
@@ -150,8 +151,12 @@ typedef struct fleet_findings {
     unsigned killed[FLEET_MOMENTS]; /* what was going on in those that died; FLEET_NEVER: nothing */
 } fleet_findings;
 
-/* Checks I1 to I7, or those that hold when the store was put back in time, and fails the test naming what it found. */
-typedef enum fleet_check_flag { FLEET_PUT_BACK = 1 } fleet_check_flag;
+/* Checks I1 to I7, and fails the test naming what it found. */
+typedef enum fleet_check_flag {
+    FLEET_PUT_BACK = 1, /* the store was put back in time: acknowledged entries may be gone, and tasks begin again */
+    FLEET_CLOCK_MOVED =
+        2 /* who has lost a run may begin tasks until it is told so: its lease has not ended by its own clock */
+} fleet_check_flag;
 fleet_findings fleet_check(const fleet *f, uint32_t flags);
 /* The run is done, contiguous, nothing is in it twice, and its final state is that of an undisturbed one. */
 void fleet_check_run(const fleet *f, const char *id);

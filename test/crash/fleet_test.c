@@ -269,7 +269,7 @@ static void fleet_outage(const fleet_backend *b)
     fleet_server server;
     outage o = {.server = b == &fleet_sqlite ? NULL : &server, .most = 2 * test_long()};
     char url[4300];
-    if (o.server) fleet_server_open(o.server, b, "", url, sizeof url);
+    if (o.server) fleet_server_open(o.server, b, "", "", url, sizeof url);
     fleet_open(&f, b, o.server ? url : NULL);
     f.job.task_us = 20000;
     f.job.max_runs = 16;

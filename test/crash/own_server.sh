@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# own_server.sh mysql|redis DIR [SETTING…]   becomes a server on the Unix socket DIR/socket with its data in DIR, which it finds
+# own_server.sh mysql|redis DIR [SETTING VALUE]   becomes a server on the Unix socket DIR/socket with its data in DIR, which it finds
 # there again when it was killed and is started once more. MariaDB has the database eyot for the user eyot, password eyot.
 set -euo pipefail
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 kind=$1 dir=$2
 shift 2
+[ $# -lt 2 ] || [ "$kind" = redis ] || set -- "$1=$2"
 mkdir -p "$dir"
 exec >>"$dir/log" 2>&1 </dev/null
 with_parent=(setpriv --pdeathsig KILL) # whoever started it may fail and go
