@@ -193,13 +193,13 @@ eyot_status eyot__redis_prune(void *self, eyot_bytes id, const uint64_t *drop_se
 eyot_status eyot__redis_delete_run(void *self, eyot_bytes id, uint64_t epoch, eyot_error *e);
 
 /* The fields of a row that are read, in the order in which they are. */
-#define EYOT__REDIS_FIELDS(X)                                                                                  \
-    X(graph)                                                                                                   \
-    X(fp)                                                                                                      \
-    X(origin)                                                                                                  \
-    X(queue)                                                                                                   \
-    X(owner) X(token) X(epoch) X(head) X(steps) X(snap) X(status) X(attempts) X(prio) X(crc) X(due) X(created) \
-        X(updated)
+#define EYOT__REDIS_FIELDS(X) \
+    X(graph)                  \
+    X(fp)                     \
+    X(origin)                 \
+    X(queue)                  \
+    X(owner)                  \
+    X(token) X(epoch) X(head) X(steps) X(snap) X(status) X(attempts) X(prio) X(crc) X(due) X(created) X(updated)
 enum { EYOT__REDIS_ROW_FIELDS = 17 };
 
 /* Asks for the row of a run; eyot__redis_read_row reads it, from item `at` of a reply on, and borrows from there. false: there

@@ -287,7 +287,7 @@ static void fleet_backlog(const fleet_backend *b)
            "%.0f at "
            "most; p99 may be %.0f\n",
            b->name, n, (unsigned long long)made, LOST, ms[LOST / 2], ms[LOST * 99 / 100], ms[LOST - 1], limit);
-    CHECK(ms[0] >= FLEET_LEASE_MS);
+    CHECK(ms[0] >= FLEET_LEASE_MS - 1); /* their clocks count whole ms */
     CHECK(ms[LOST * 99 / 100] <= limit * (double)fleet_patience());
     fleet_close(&f);
 }
