@@ -89,7 +89,7 @@ static void note(char kind, const char *run, uint64_t epoch, long long number, c
 static void come_to(fleet_moment moment)
 {
     if (me.job->moment != moment || me.calm) return;
-    if (atomic_fetch_add(&me.moments, 1) + 1 >= me.job->after) kill(getpid(), me.job->signo);
+    if (atomic_fetch_add(&me.moments, 1) + 1 >= me.job->after) raise(me.job->signo); /* by this very thread */
 }
 
 /* ---- the store of a worker: what it answers is written down ------------------------------------------------------- */

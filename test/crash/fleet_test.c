@@ -118,6 +118,7 @@ static bool stopped_well(const fleet *f, const fleet_worker *w, fleet_moment mom
     fleet_lines all = fleet_read(f);
     fleet_doings d = fleet_doings_of(&all, all.n, w->pid);
     free(all.lines);
+    if (moment == FLEET_NEVER && d.tasks == 0) return false; /* it has hardly begun */
     bool by_itself = moment == FLEET_BEFORE_COMMIT || moment == FLEET_AFTER_COMMIT;
     if (f->backend == &fleet_sqlite) return d.commits == by_itself && d.claims == (moment == FLEET_AFTER_CLAIM);
     return moment != FLEET_NEVER || d.commits > 0; /* on a server one is stopped within its commit */
