@@ -645,10 +645,12 @@ static bool conclude(eyot_run *r, eyot_task *t, outcome *o, eyot_buf *scratch, b
     bool again = o->status < 0 && t->aside && eyot__policy_again(t, o->status, o->e.text);
     if (r->stored && r->durability != EYOT_EXIT && o->status <= 0) {
         key_len = encode_entry(r, t, o->status, &o->e, o->taken, o->n, took, scratch);
-        if (scratch->failed && !o->status)
+        if (scratch->failed == EYOT_ELIMIT && !o->status)
+            o->status = eyot_error_set(&o->e, EYOT_ELIMIT, "its entry is larger than the store takes (%llu bytes)",
+                                       (unsigned long long)r->engine->max_body);
+        else if (scratch->failed && !o->status)
             o->status = eyot_error_set(&o->e, scratch->failed, "the task's entry could not be written: %s",
-                                       scratch->failed == EYOT_ELIMIT ? "it is larger than the store takes"
-                                                                      : eyot_status_text(scratch->failed));
+                                       eyot_status_text(scratch->failed));
     }
     pthread_mutex_lock(&r->lock);
     const eyot_buf *entry = r->stored && !r->lost && !scratch->failed ? scratch : NULL;

@@ -129,7 +129,7 @@ static eyot_status read_settings(eyot__mysql_settings *set, eyot__url *url, eyot
     set->retry_ms = 30000;
     set->pool = 8;
     eyot_status r = eyot__url_server_of(&server, url, e);
-    if (!r && (!*database || strchr(database, '/')))
+    if (!r && (!*database || strpbrk(database, "/@"))) /* an '@' is of a password that was not escaped */
         r = eyot_error_set(e, EYOT_EINVAL, "a mysql store needs a database: mysql://user@host/database");
     if (!r && socket && *socket != '/')
         r = eyot_error_set(e, EYOT_EINVAL, "socket=%.100s: must be the whole path of a socket", socket);
