@@ -58,6 +58,7 @@ typedef struct gf_node {
     double factor, jitter;
     bool each;
     char *version; /* NULL: none */
+    char *emit;    /* topic of the event that its update becomes; NULL: none */
     gf_on_error on_error;
     char *catch_to; /* GF_CATCH */
     gf_edge *edges; /* none of `next: end` alone: it is what a node without `next` does */

@@ -165,6 +165,7 @@ static void write_node(textbuf *b, const graphfile *g, const gf_node *node)
     key(b, "each");
     textbuf_puts(b, node->each ? "true" : "false");
     text(b, "version", node->version);
+    text(b, "emit", node->emit);
     text(b, "on_error", node->on_error == GF_CATCH ? node->catch_to : on_error[node->on_error]);
     if (node->n_edges > 0) {
         key(b, "next");

@@ -154,6 +154,11 @@ static int read_source(stored *out, place *p, const run_row *row)
 int stored_read(stored *out, place *p, const run_row *row)
 {
     *out = (stored){0};
+    if (row->half)
+        return out_error(EXIT_HELD,
+                         "run %s is not whole: it is being imported, or its import was cut short; import it again, or "
+                         "delete it",
+                         row->id);
     int code = read_source(out, p, row);
     if (code != EXIT_DONE) return code;
     eyot_value *form = program_form(out->source);

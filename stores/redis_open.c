@@ -75,7 +75,8 @@ static eyot_status read_db(eyot__redis *s, eyot__url *url, eyot_error *e)
     uint64_t from_path = 0;
     size_t n = strlen(path);
     if (n && (n > 9 || strspn(path, "0123456789") != n))
-        return eyot_error_set(e, EYOT_EINVAL, "\"/%.40s\" is no number of a Redis database", path);
+        return eyot_error_set(e, EYOT_EINVAL, /* which may be a part of a password that was not escaped */
+                              "the path of the store's URL is no number of a Redis database: redis://host:6379/0");
     if (n) from_path = strtoull(path, NULL, 10);
     s->db = from_path;
     eyot_status r = eyot__url_param_number(url, "db", 0, INT32_MAX, &s->db, e);

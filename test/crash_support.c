@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -257,23 +256,31 @@ void crash_helper(void)
 
 extern char **environ;
 
-pid_t crash_spawn(const crash_job *job)
+pid_t crash_start(const char *name, char *variable, posix_spawn_file_actions_t *actions)
 {
-    static char variable[8192], program[] = "/proc/self/exe", name[] = "crash_helper__";
-    char *args[] = {program, name, NULL};
+    static char program[] = "/proc/self/exe";
+    char copy[64], *args[] = {program, copy, NULL};
     char *env[64];
     size_t n = 0;
-    posix_spawn_file_actions_t actions;
     pid_t pid;
-    print_job(variable, sizeof variable, job);
+    snprintf(copy, sizeof copy, "%s", name);
     for (char **p = environ; *p && n < 62; p++) env[n++] = *p;
     env[n++] = variable;
     env[n] = NULL;
+    CHECK_OK(posix_spawn_file_actions_addopen(actions, 1, "/dev/null", O_WRONLY, 0));
+    CHECK_OK(posix_spawn(&pid, program, actions, NULL, args, env));
+    return pid;
+}
+
+pid_t crash_spawn(const crash_job *job)
+{
+    static char variable[8192];
+    posix_spawn_file_actions_t actions;
+    print_job(variable, sizeof variable, job);
     CHECK_OK(posix_spawn_file_actions_init(&actions));
-    CHECK_OK(posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0));
     if (job->gate) CHECK_OK(posix_spawn_file_actions_adddup2(&actions, job->gate, GATE_FD));
     if (job->report) CHECK_OK(posix_spawn_file_actions_adddup2(&actions, job->report, REPORT_FD));
-    CHECK_OK(posix_spawn(&pid, program, &actions, NULL, args, env));
+    pid_t pid = crash_start("crash_helper__", variable, &actions);
     posix_spawn_file_actions_destroy(&actions);
     return pid;
 }

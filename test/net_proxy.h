@@ -23,6 +23,8 @@ uint16_t net_proxy_port(const net_proxy *p);
 /* When so many more bytes have gone this way, the connection that they went over is closed at both ends; those after it are
  * let through. */
 void net_proxy_cut_after(net_proxy *p, net_way way, uint64_t bytes);
+/* Closes every connection there is. */
+void net_proxy_cut_now(net_proxy *p);
 /* When so many more bytes have gone this way, nothing goes either way any more, over any connection. */
 void net_proxy_stop_after(net_proxy *p, net_way way, uint64_t bytes);
 void net_proxy_delay(net_proxy *p, unsigned ms);         /* of whatever comes */

@@ -245,7 +245,8 @@ net_proxy *net_proxy_open(const char *server)
     net_proxy *p = calloc(1, sizeof *p);
     if (!p) test_fail(__FILE__, __LINE__, "no memory");
     /* A test's directory may have too long a name for a socket. */
-    snprintf(p->path, sizeof p->path, "/tmp/eyot-net.%d.%u", (int)getpid(), ++number);
+    const char *dir = strlen(test_dir()) < 70 ? test_dir() : "/tmp";
+    snprintf(p->path, sizeof p->path, "%.70s/eyot-net.%d.%u", dir, (int)getpid(), ++number);
     unlink(p->path);
     snprintf(p->server, sizeof p->server, "%s", server ? server : "");
     for (int way = 0; way < 2; way++) p->cut_at[way] = p->stop_at[way] = UINT64_MAX;
@@ -299,6 +300,14 @@ void net_proxy_cut_after(net_proxy *p, net_way way, uint64_t bytes)
 {
     begin_change(p);
     p->cut_at[way] = p->count[way] + bytes;
+    end_change(p);
+}
+
+void net_proxy_cut_now(net_proxy *p)
+{
+    begin_change(p);
+    for (size_t i = 0; i < LINKS; i++)
+        if (p->links[i]) drop(p, i);
     end_change(p);
 }
 

@@ -1572,5 +1572,6 @@ __attribute__((constructor)) static void register_own(void)
     eyot_store_register("own", own_store_open, NULL);
 }
 STORE_SUITE(own, "own:", false)
+STORE_SUITE(mysql, "$EYOT_TEST_MYSQL", true)
 STORE_SUITE(redis, "$EYOT_TEST_REDIS", true)
 STORE_SUITE(redis_cluster, "$EYOT_TEST_REDIS_CLUSTER", true)

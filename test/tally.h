@@ -66,6 +66,7 @@ typedef struct tally_log {
     size_t n, cap;
 } tally_log;
 
+uint64_t tally_hash(eyot_bytes b); /* as of a body */
 /* All entries of a run; fails the test unless seq and steps are contiguous and every task key is there once. (Only a run
  * without task entries, that of EYOT_EXIT, has steps that come with a snapshot.) A run that is not there gives none. */
 tally_log tally_entries(eyot_store *store, const char *run_id);

@@ -310,6 +310,11 @@ static uint64_t hash_bytes(uint64_t h, eyot_bytes b) /* FNV-1a */
     return h;
 }
 
+uint64_t tally_hash(eyot_bytes b)
+{
+    return hash_bytes(FIRST_HASH, b);
+}
+
 static eyot_status add_entry(void *arg, const eyot_entry *entry)
 {
     tally_log *log = arg;
@@ -325,7 +330,7 @@ static eyot_status add_entry(void *arg, const eyot_entry *entry)
     to->kind = entry->kind;
     snprintf(to->key, sizeof to->key, "%.*s", (int)entry->key.n, entry->key.n ? (const char *)entry->key.p : "");
     to->len = entry->body.n;
-    to->body = hash_bytes(FIRST_HASH, entry->body);
+    to->body = tally_hash(entry->body);
     return EYOT_OK;
 }
 

@@ -4,6 +4,7 @@
 #ifndef EYOT_TEST_CRASH_H
 #define EYOT_TEST_CRASH_H
 
+#include <spawn.h>
 #include <sys/types.h>
 
 #include "test/tally.h"
@@ -32,6 +33,8 @@ enum { CRASH_DONE = 0, CRASH_NOT_RESUMED = 10, CRASH_FAILED = 11, CRASH_BROKEN =
 void crash_helper(void);
 /* Starts a helper. Nothing of the library is used in a forked child. */
 pid_t crash_spawn(const crash_job *job);
+/* Starts this program again, with the test `name` and "NAME=value" in its environment; what it prints is dropped. */
+pid_t crash_start(const char *name, char *variable, posix_spawn_file_actions_t *actions);
 /* Waits for its end: the exit status, or 1000 + the signal. */
 int crash_reap(pid_t pid);
 

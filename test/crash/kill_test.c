@@ -275,6 +275,16 @@ TEST(kill_normal__loses_and_repeats_nothing)
     kill_again_and_again("?sync=normal", EYOT_SYNC, 40, 25);
 }
 
+TEST(kill_mysql__loses_and_repeats_nothing)
+{
+    char url[600];
+    const char *server = getenv("EYOT_TEST_MYSQL");
+    if (!server && getenv("EYOT_TEST_SERVERS")) test_fail(__FILE__, __LINE__, "EYOT_TEST_MYSQL is not set");
+    if (!server) test_skip("no server of it");
+    snprintf(url, sizeof url, "%s%cprefix=k%d_", server, strchr(server, '?') ? '&' : '?', (int)getpid());
+    kill_again_and_again_at(url, EYOT_SYNC, 40, 25);
+}
+
 TEST(kill_async__goes_on_from_what_was_stored)
 {
     kill_again_and_again("", EYOT_ASYNC, 40, 25);
