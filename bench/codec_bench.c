@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading and writing JSON, beside cJSON on the same texts and msgpack-c on the same documents, packed: there the rates
- * count packed bytes, the ratios compare the times of a document. */
+ * count packed bytes, the ratios compare the times of a document. Then our own msgpack beside msgpack-c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,8 @@
 typedef struct document {
     char *text;
     size_t len;
+    void *bytes; /* in msgpack */
+    size_t bytes_len;
     eyot_value *value;
     eyot_buf buf;
 #if defined(HAVE_CJSON)
@@ -50,6 +52,29 @@ static void encode(void *arg)
     document *d = arg;
     eyot__buf_reset(&d->buf);
     if (eyot_json()->encode(d->value, &d->buf, NULL)) abort();
+}
+
+static void parse_packed(void *arg)
+{
+    document *d = arg;
+    eyot_value *v = eyot_msgpack_parse(d->bytes, d->bytes_len, NULL);
+    if (!v) abort();
+    eyot_value_unref(v);
+}
+
+static void print_packed(void *arg)
+{
+    size_t len;
+    void *bytes = eyot_msgpack_print(((document *)arg)->value, &len, NULL);
+    if (!bytes) abort();
+    eyot_free(bytes);
+}
+
+static void encode_packed(void *arg)
+{
+    document *d = arg;
+    eyot__buf_reset(&d->buf);
+    if (eyot_msgpack()->encode(d->value, &d->buf, NULL)) abort();
 }
 
 #if defined(HAVE_CJSON)
@@ -109,25 +134,31 @@ typedef struct direction {
     void (*ours)(void *);
     void (*cjson)(void *);
     void (*msgpack)(void *);
-    const char *goal; /* for cJSON's time over ours */
+    const char *cjson_goal, *msgpack_goal; /* for their time over ours */
+    bool packed;                           /* ours reads and writes msgpack */
 } direction;
 
-static direction parsing = {"parse_json", parse, NULL, NULL, ">= 3"};
-static direction printing = {"print_json", print, NULL, NULL, ">= 6"};
-static direction encoding = {"encode_json", encode, NULL, NULL, NULL};
+static direction directions[] = {
+    {"parse_json", parse, NULL, NULL, ">= 3", NULL, false},
+    {"print_json", print, NULL, NULL, ">= 6", NULL, false},
+    {"encode_json", encode, NULL, NULL, NULL, NULL, false},
+    {"parse_msgpack", parse_packed, NULL, NULL, NULL, ">= 1", true},
+    {"print_msgpack", print_packed, NULL, NULL, NULL, ">= 1", true},
+    {"encode_msgpack", encode_packed, NULL, NULL, NULL, ">= 1", true},
+};
+enum { N_DIRECTIONS = sizeof directions / sizeof *directions };
 
 static void find_yardsticks(void)
 {
 #if defined(HAVE_CJSON)
-    parsing.cjson = parse_cjson;
-    printing.cjson = print_cjson;
+    directions[0].cjson = parse_cjson;
+    directions[1].cjson = print_cjson;
 #else
     bench_absent("codec_cjson", "libcjson was not there when this was built");
 #endif
 #if defined(HAVE_MSGPACK)
-    parsing.msgpack = unpack;
-    printing.msgpack = pack_afresh;
-    encoding.msgpack = pack_again;
+    void (*const theirs[3])(void *) = {unpack, pack_afresh, pack_again};
+    for (size_t i = 0; i < N_DIRECTIONS; i++) directions[i].msgpack = theirs[i % 3];
 #else
     bench_absent("codec_msgpack", "msgpack-c was not there when this was built");
 #endif
@@ -147,8 +178,9 @@ static void compare(const direction *x, const char *size, document *d, bool goal
 {
     char names[3][64], ratio[96];
     void (*const fn[3])(void *) = {x->ours, x->cjson, x->msgpack};
-    static const char *const ends[3] = {"", "_cjson", "_msgpack"};
-    size_t n = 0, len[3] = {d->len, d->len, 0}, of[3];
+    static const char *const ends[3] = {"", "_cjson", "_msgpack_c"};
+    const char *const goals[3] = {NULL, x->cjson_goal, x->msgpack_goal};
+    size_t n = 0, len[3] = {x->packed ? d->bytes_len : d->len, d->len, 0}, of[3];
     bench_way ways[3];
 #if defined(HAVE_MSGPACK)
     len[2] = d->packed.bytes.size;
@@ -163,7 +195,7 @@ static void compare(const direction *x, const char *size, document *d, bool goal
     for (size_t i = 0; i < n; i++) rate(&ways[i], len[of[i]]);
     for (size_t i = 1; i < n; i++) {
         snprintf(ratio, sizeof ratio, "%s_over_ours", names[i]);
-        bench_quotient(ratio, &ways[i], &ways[0], goal && of[i] == 1 ? x->goal : NULL);
+        bench_quotient(ratio, &ways[i], &ways[0], goal ? goals[of[i]] : NULL);
     }
 }
 
@@ -173,7 +205,8 @@ static void run(document_kind kind, const char *name, size_t bytes)
     memset(&d, 0, sizeof d);
     d.text = bench_document(kind, bytes, &d.len);
     d.value = eyot_json_parse_len(d.text, d.len, NULL);
-    if (!d.value) abort();
+    d.bytes = eyot_msgpack_print(d.value, &d.bytes_len, NULL);
+    if (!d.value || !d.bytes) abort();
 #if defined(HAVE_CJSON)
     d.other = cJSON_ParseWithLength(d.text, d.len);
 #endif
@@ -181,9 +214,7 @@ static void run(document_kind kind, const char *name, size_t bytes)
     msgpack_peer_init(&d.packed, d.value);
 #endif
     bool goal = bytes >= 65536; /* below, what does not grow with the text shows */
-    compare(&parsing, name, &d, goal);
-    compare(&printing, name, &d, goal);
-    compare(&encoding, name, &d, goal);
+    for (size_t i = 0; i < N_DIRECTIONS; i++) compare(&directions[i], name, &d, goal);
 #if defined(HAVE_CJSON)
     cJSON_Delete(d.other);
 #endif
@@ -193,6 +224,7 @@ static void run(document_kind kind, const char *name, size_t bytes)
 #endif
     eyot__buf_clear(&d.buf);
     eyot_value_unref(d.value);
+    eyot_free(d.bytes);
     free(d.text);
 }
 

@@ -20,8 +20,10 @@
 
 #include "bench/bench.h"
 #include "bench/graphs.h"
+#include "bench/mysql_raw.h"
+#include "bench/redis_raw.h"
 
-enum { STEPS = 1000, RUNS = 64, STEPS_OF_MANY = 100, TMPFS = 0x01021994 };
+enum { STEPS = 1000, RUNS = 64, STEPS_OF_MANY = 100, MYSQL_STEPS = 200, TMPFS = 0x01021994 };
 
 static eyot_error err;
 static volatile uint64_t sink;
@@ -602,6 +604,80 @@ static void bench_load(const char *dir, eyot_graph *loop, uint64_t steps)
 
 #endif
 
+/* ---- MySQL ---------------------------------------------------------------------------------------------------------- */
+
+#if HAVE_MYSQL
+
+static void raw_mysql(void *arg)
+{
+    static const page p;
+    mysql_raw_steps(arg, MYSQL_STEPS, &p, sizeof p);
+}
+
+static void bench_mysql(eyot_graph *loop)
+{
+    char url[600];
+    const char *server = getenv("EYOT_TEST_MYSQL");
+    if (!server) {
+        bench_absent("durable_mysql", "EYOT_TEST_MYSQL names no server: test/services.sh starts one");
+        return;
+    }
+    snprintf(url, sizeof url, "%s%cprefix=d%d_", server, strchr(server, '?') ? '&' : '?', (int)getpid());
+    mysql_raw *r = mysql_raw_open(server);
+    subject one = subject_of(url, loop, 1, MYSQL_STEPS), many = subject_of(url, loop, RUNS, STEPS_OF_MANY), async = one;
+    async.options.durability = EYOT_ASYNC;
+    bench_way ways[] = {{.name = "durable_mysql__raw", .ops = MYSQL_STEPS, .fn = raw_mysql, .arg = r},
+                        way_of("durable_mysql__1_run", &one),
+                        way_of("durable_mysql__64_runs", &many),
+                        way_of("durable_mysql__1_run_async", &async)};
+    bench_in_turn(ways, sizeof ways / sizeof *ways);
+    bench_quotient("durable_mysql__1_run_rate_over_raw", &ways[0], &ways[1], ">= 0.7");
+    bench_quotient("durable_mysql__64_runs_rate_over_1_run", &ways[1], &ways[2], ">= 5");
+    subject_clear(&one);
+    subject_clear(&many);
+    subject_clear(&async);
+    mysql_raw_close(r);
+}
+
+#endif
+
+/* ---- Redis ---------------------------------------------------------------------------------------------------------- */
+
+#if HAVE_REDIS
+
+static void raw_redis(void *arg)
+{
+    static const page p;
+    redis_raw_steps(arg, STEPS, &p, sizeof p);
+}
+
+static void bench_redis(eyot_graph *loop)
+{
+    char url[300];
+    const char *server = getenv("EYOT_TEST_REDIS");
+    if (!server) {
+        bench_absent("durable_redis", "EYOT_TEST_REDIS names no server: test/services.sh starts one");
+        return;
+    }
+    snprintf(url, sizeof url, "%s%cprefix=d%d", server, strchr(server, '?') ? '&' : '?', (int)getpid());
+    redis_raw *r = redis_raw_open(server);
+    subject one = subject_of(url, loop, 1, STEPS), many = subject_of(url, loop, RUNS, STEPS_OF_MANY), async = one;
+    async.options.durability = EYOT_ASYNC;
+    bench_way ways[] = {{.name = "durable_redis__raw", .ops = STEPS, .fn = raw_redis, .arg = r},
+                        way_of("durable_redis__1_run", &one),
+                        way_of("durable_redis__64_runs", &many),
+                        way_of("durable_redis__1_run_async", &async)};
+    bench_in_turn(ways, sizeof ways / sizeof *ways);
+    bench_quotient("durable_redis__1_run_rate_over_raw", &ways[0], &ways[1], ">= 0.8");
+    bench_quotient("durable_redis__64_runs_rate_over_1_run", &ways[1], &ways[2], ">= 5");
+    subject_clear(&one);
+    subject_clear(&many);
+    subject_clear(&async);
+    redis_raw_close(r);
+}
+
+#endif
+
 int main(int argc, char **argv)
 {
     char dir[200], path[300];
@@ -627,6 +703,16 @@ int main(int argc, char **argv)
     } else {
         bench_absent("durable", "TMPDIR, /tmp, /var/tmp and . are all in memory");
     }
+#if HAVE_MYSQL
+    bench_mysql(loop);
+#else
+    bench_absent("durable_mysql", "this build has no MySQL client");
+#endif
+#if HAVE_REDIS
+    bench_redis(loop);
+#else
+    bench_absent("durable_redis", "this build has no hiredis");
+#endif
 #if !HAVE_SQLITE
     bench_absent("durable_full", "this build has no SQLite");
 #endif

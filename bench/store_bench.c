@@ -12,11 +12,12 @@
 #endif
 
 #include "bench/bench.h"
+#include "bench/mysql_raw.h"
 #include "core/store.h"
 
 #include <eyot/stores.h>
 
-enum { PAYLOAD = 1024, BATCH = 64, COMMITS = 2000 };
+enum { PAYLOAD = 1024, BATCH = 64, COMMITS = 2000, MYSQL_COMMITS = 256 };
 
 static unsigned char payload[PAYLOAD];
 static eyot_error err;
@@ -87,6 +88,18 @@ static void commit_once(subject *s)
         must(eyot__store_delete_run(s->store, commits[i].run, 1, &err));
         begin_run(s, i, EYOT_ENTRY_SNAPSHOT);
     }
+}
+
+static void add_snapshot(subject *s)
+{
+    eyot_entry snapshot = entry_of(s->heads[0] + 1, EYOT_ENTRY_SNAPSHOT, PAYLOAD);
+    eyot_commit c = {.run = {s->ids[0], strlen(s->ids[0])}, .epoch = 1, .head = s->heads[0], .entries = &snapshot};
+    c.n_entries = 1;
+    c.lease_ms = 3600000;
+    c.status = EYOT_RUN_RUNNING;
+    c.snapshot_seq = ++s->heads[0];
+    must(eyot__store_commit(s->store, &c, 1, &err));
+    must(c.result);
 }
 
 static void commit_many(void *arg)
@@ -273,14 +286,7 @@ static void bench_sqlite_load(const char *dir, unsigned entries)
     snprintf(url, sizeof url, "sqlite:%s?sync=normal", path);
     subject s = subject_new(url, 1, 200);
     while (s.heads[0] < entries - 3) commit_once(&s);
-    eyot_entry snapshot = entry_of(s.heads[0] + 1, EYOT_ENTRY_SNAPSHOT, PAYLOAD);
-    eyot_commit c = {.run = {s.ids[0], strlen(s.ids[0])}, .epoch = 1, .head = s.heads[0], .entries = &snapshot};
-    c.n_entries = 1;
-    c.lease_ms = 3600000;
-    c.status = EYOT_RUN_RUNNING;
-    c.snapshot_seq = ++s.heads[0];
-    must(eyot__store_commit(s.store, &c, 1, &err));
-    must(c.result);
+    add_snapshot(&s);
     commit_once(&s);
     commit_once(&s);
     raw_load l = {.id = s.ids[0]};
@@ -318,6 +324,88 @@ static void bench_sqlite(void)
 
 #endif
 
+/* ---- MySQL, both, in turn ---- */
+
+#if HAVE_MYSQL
+
+static void raw_mysql_commits(void *arg)
+{
+    mysql_raw_steps(arg, MYSQL_COMMITS, payload, PAYLOAD);
+}
+
+static void raw_mysql_load(void *arg)
+{
+    sink += mysql_raw_load(arg, 3);
+}
+
+static void commit_some(void *arg)
+{
+    subject *s = arg;
+    for (size_t done = 0; done < MYSQL_COMMITS; done += s->n) commit_once(s);
+}
+
+/* Tables of this process's own; they go with the server. */
+static const char *mysql_url(const char *name)
+{
+    static char url[600];
+    const char *server = getenv("EYOT_TEST_MYSQL");
+    snprintf(url, sizeof url, "%s%cprefix=b%d_%s_", server, strchr(server, '?') ? '&' : '?', (int)getpid(), name);
+    return url;
+}
+
+static void bench_mysql_commits(mysql_raw *r)
+{
+    subject one = subject_new(mysql_url("one"), 1, PAYLOAD), many = subject_new(mysql_url("many"), BATCH, PAYLOAD);
+    bench_way ways[] = {
+        {.name = "raw_mysql__1KiB", .ops = MYSQL_COMMITS, .fn = raw_mysql_commits, .arg = r},
+        {.name = "commit_mysql__1_run", .ops = MYSQL_COMMITS, .fn = commit_some, .arg = &one},
+        {.name = "commit_mysql__64_runs", .ops = MYSQL_COMMITS, .fn = commit_some, .arg = &many},
+    };
+    bench_in_turn(ways, 3);
+    bench_quotient("commit_mysql__1_run_rate_over_raw", &ways[0], &ways[1], ">= 0.7");
+    bench_quotient("commit_mysql__64_runs_rate_over_1_run", &ways[1], &ways[2], ">= 5");
+    eyot_store_close(one.store);
+    eyot_store_close(many.store);
+}
+
+/* The newest snapshot is 3 entries before the end. */
+static void bench_mysql_load(mysql_raw *r, unsigned entries)
+{
+    char plain[60], ours[60], over[60];
+    snprintf(plain, sizeof plain, "raw_mysql_load__%u_entries", entries);
+    snprintf(ours, sizeof ours, "load_mysql__%u_entries", entries);
+    snprintf(over, sizeof over, "load_mysql__%u_entries_over_raw", entries);
+    if (!bench_wanted(plain) && !bench_wanted(ours)) return;
+    snprintf(over, sizeof over, "load%u", entries);
+    subject s = subject_new(mysql_url(over), 1, PAYLOAD);
+    while (s.heads[0] < entries - 3) commit_once(&s);
+    add_snapshot(&s);
+    commit_once(&s);
+    commit_once(&s);
+    bench_way ways[] = {{.name = plain, .ops = 1, .fn = raw_mysql_load, .arg = r},
+                        {.name = ours, .ops = 1, .fn = load_latest, .arg = &s}};
+    bench_in_turn(ways, 2);
+    snprintf(over, sizeof over, "load_mysql__%u_entries_over_raw", entries);
+    bench_quotient(over, &ways[1], &ways[0], "<= 1.5");
+    eyot_store_close(s.store);
+}
+
+static void bench_mysql(void)
+{
+    if (!getenv("EYOT_TEST_MYSQL")) {
+        bench_absent("commit_mysql", "EYOT_TEST_MYSQL names no server: test/services.sh starts one");
+        return;
+    }
+    mysql_raw *r = mysql_raw_open(getenv("EYOT_TEST_MYSQL"));
+    mysql_raw_steps(r, 10, payload, PAYLOAD);
+    bench_mysql_commits(r);
+    bench_mysql_load(r, 100);
+    bench_mysql_load(r, 10000);
+    mysql_raw_close(r);
+}
+
+#endif
+
 int main(int argc, char **argv)
 {
     memset(payload, 'p', sizeof payload);
@@ -327,6 +415,11 @@ int main(int argc, char **argv)
     bench_sqlite();
 #else
     bench_absent("raw_sqlite", "this build has no SQLite");
+#endif
+#if HAVE_MYSQL
+    bench_mysql();
+#else
+    bench_absent("commit_mysql", "this build has no MySQL client");
 #endif
     return bench_end();
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -110,15 +111,31 @@ static int load_files(config *c)
 
 /* ---- passwords -------------------------------------------------------------------------------------------------- */
 
-char *config_with_password(const char *url, const char *password)
+/* Where ":password" belongs in a URL; NULL: it has no place for one, or has one already. Redis has a password without a user:
+ * "redis://:password@host". *at: what has to follow it. */
+static const char *password_place(const char *url, const char **at)
 {
+    static const char *const without_user[] = {"redis", "rediss", "redis+unix"};
     const char *slashes = strstr(url, "://"), *user = slashes ? slashes + 3 : NULL;
     size_t user_len = user ? strcspn(user, "/?#") : 0;
-    const char *at = user ? memchr(user, '@', user_len) : NULL;
-    if (!password || !at || memchr(user, ':', (size_t)(at - user))) return strdup(url);
-    char *out = malloc(strlen(url) + 3 * strlen(password) + 2);
+    const char *end = user ? memchr(user, '@', user_len) : NULL;
+    *at = "";
+    if (end) return memchr(user, ':', (size_t)(end - user)) ? NULL : end;
+    *at = "@";
+    for (size_t i = 0; user && i < sizeof without_user / sizeof *without_user; i++) {
+        size_t n = strlen(without_user[i]);
+        if ((size_t)(slashes - url) == n && strncasecmp(url, without_user[i], n) == 0) return user;
+    }
+    return NULL;
+}
+
+char *config_with_password(const char *url, const char *password)
+{
+    const char *at, *place = password ? password_place(url, &at) : NULL;
+    if (!place) return strdup(url);
+    char *out = malloc(strlen(url) + 3 * strlen(password) + 3);
     if (!out) return NULL;
-    size_t n = (size_t)(at - url);
+    size_t n = (size_t)(place - url);
     memcpy(out, url, n);
     out[n++] = ':';
     for (const char *p = password; *p; p++) {
@@ -128,7 +145,7 @@ char *config_with_password(const char *url, const char *password)
         else
             n += (size_t)sprintf(out + n, "%%%02X", (unsigned char)*p);
     }
-    strcpy(out + n, at);
+    sprintf(out + n, "%s%s", at, place);
     return out;
 }
 

@@ -46,8 +46,8 @@ typedef void (*config_say_fn)(void *arg, const char *line);
 bool config_read(config_file *f, const char *path, const char *text, size_t len, config_say_fn say, void *arg);
 void config_file_clear(config_file *f);
 
-/* The URL with the password put behind its user: scheme://user:password@host. NULL: no memory. A URL that has no
- * user, or a password already, is only copied. */
+/* The URL with the password put behind its user: scheme://user:password@host; for Redis also without one: redis://:password@host.
+ * NULL: no memory. Any other URL that has no user, and one that has a password already, is only copied. */
 char *config_with_password(const char *url, const char *password);
 
 #endif

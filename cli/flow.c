@@ -170,7 +170,7 @@ static eyot_status build(flow *f, eyot_error *e)
 {
     const graphfile *file = f->file;
     size_t n_edges = 0;
-    eyot_status status = eyot_graph_new(&f->graph, file->name, eyot_json());
+    eyot_status status = eyot_graph_new(&f->graph, file->name, file->msgpack ? eyot_msgpack() : eyot_json());
     if (status) return eyot_error_set(e, status, "graph %s: %s", file->name, eyot_status_text(status));
     for (size_t i = 0; i < file->n_nodes; i++) n_edges += file->nodes[i].n_edges;
     f->conditions = calloc(n_edges + 1, sizeof *f->conditions);

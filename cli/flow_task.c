@@ -228,6 +228,24 @@ static void edges_known(void *arg, const jq_result *results, size_t n, eyot_stat
         choose_edges(w, results);
 }
 
+/* The update becomes an event, which is there once the task is committed. What went wrong is the task's text then. */
+static eyot_status emit_update(const flow_node *n, eyot_task *task)
+{
+    eyot_error e = {.status = EYOT_OK};
+    if (!n->gf->emit) return EYOT_OK;
+    eyot_value *update = eyot_task_update_withdraw(task);
+    char *json = update ? eyot_json_print(update, &e) : NULL;
+    const char *payload = json ? json : "null";
+    void *state = NULL; /* a function that has edited it gives an update that is not known yet */
+    if (!update && n->gf->kind == GF_CALL) (void)eyot_task_preview(task, &state, &e);
+    eyot_value_unref(state);
+    if (update) (void)eyot_task_update(task, update);
+    eyot_status status = e.status ? e.status : eyot_task_emit(task, n->gf->emit, payload, strlen(payload));
+    if (e.status) (void)eyot_task_fail(task, "emit: %s", e.text);
+    eyot_free(json);
+    return status;
+}
+
 /* The update is given: what remains is the way on. */
 static void go_on(way *w)
 {
@@ -237,6 +255,11 @@ static void go_on(way *w)
             FINISH(w, EYOT_EFAILED, "drop: key %s could not be removed", *key);
             return;
         }
+    eyot_status emitted = emit_update(n, w->task);
+    if (emitted) {
+        finish(w, emitted, NULL);
+        return;
+    }
     if (!n->routes) {
         finish(w, EYOT_OK, NULL);
         return;
@@ -641,6 +664,7 @@ static bool call(const flow_node *n, eyot_task *task, eyot_status *status)
     *status = n->fn(task, n->user);
     atomic_fetch_sub(&n->flow->inside, 1);
     if (!*status && (n->routes || n->gf->drop) && !eyot_task_routed(task)) return true;
+    if (!*status) *status = emit_update(n, task);
     if (*status != EYOT_PENDING && *status != EYOT_SUSPENDED)
         tell(n, task, *status ? FLOW_FAILED : FLOW_ENDED, *status ? eyot_status_text(*status) : NULL, now_ms() - began);
     return false;

@@ -160,10 +160,9 @@ static void read_heading(gf_reader *r, const doc_node *root)
         gf_say(r, name, "graph: \"%s\" is no name; it is [A-Za-z0-9][A-Za-z0-9._-]{0,63}", gf_show(g->name).text);
     g->version = gf_text(r, doc_get(root, "version"), "version");
     const char *codec_name = gf_text(r, codec, "codec");
-    if (codec_name && strcmp(codec_name, "msgpack") == 0)
-        gf_say(r, codec, "this version of eyot has no codec \"msgpack\"");
-    else if (codec_name && strcmp(codec_name, "json") != 0)
-        gf_say(r, codec, "codec: \"%s\" is none; it is json", gf_show(codec_name).text);
+    g->msgpack = codec_name && strcmp(codec_name, "msgpack") == 0;
+    if (codec_name && !g->msgpack && strcmp(codec_name, "json") != 0)
+        gf_say(r, codec, "codec: \"%s\" is none; it is json or msgpack", gf_show(codec_name).text);
     g->shell = gf_text(r, shell, "shell");
     if (g->shell && strpbrk(g->shell, " \t\n"))
         gf_say(r, shell, "shell: \"%s\" is more than a program's name", gf_show(g->shell).text);

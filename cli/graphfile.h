@@ -58,6 +58,7 @@ typedef struct gf_node {
     double factor, jitter;
     bool each;
     char *version; /* NULL: none */
+    char *emit;    /* topic of the event that its update becomes; NULL: none */
     gf_on_error on_error;
     char *catch_to; /* GF_CATCH */
     gf_edge *edges; /* none of `next: end` alone: it is what a node without `next` does */
@@ -73,6 +74,7 @@ typedef struct gf_reduce {
 typedef struct graphfile {
     char *name, *version; /* version NULL: none */
     char *shell;          /* "sh" */
+    bool msgpack;         /* how states are stored; else JSON */
     eyot_value *state;    /* defaults; a map */
     gf_reduce *reduce;    /* also those that follow from the file: `as` keys, `into`, `error` with a catch are local */
     size_t n_reduce;

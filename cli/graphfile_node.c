@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const gf_node_keys[] = {"run",        "exec",    "jq",    "set",   "ask",     "sleep",    "call",
-                                    "drop",       "into",    "env",   "cwd",   "output",  "each",     "next",
-                                    "max_output", "timeout", "grace", "retry", "version", "on_error", NULL};
+const char *const gf_node_keys[] = {"run",   "exec",  "jq",      "set",    "ask",      "sleep", "call",       "drop",
+                                    "into",  "env",   "cwd",     "output", "each",     "next",  "max_output", "timeout",
+                                    "grace", "retry", "version", "emit",   "on_error", NULL};
 static const char *const missing_features[] = {"cache", "goal", "limits", NULL};
 
 /* ---- kinds ----------------------------------------------------------------------------------------------------- */
@@ -42,7 +42,8 @@ static const struct {
              {"max_output", COMMAND, "run and exec"},
              {"grace", COMMAND | CALL, "run, exec and call"},
              {"timeout", WORK, "run, exec, jq and call"},
-             {"retry", WORK, "run, exec, jq and call"}};
+             {"retry", WORK, "run, exec, jq and call"},
+             {"emit", WORK | SET, "run, exec, jq, set and call"}};
 
 /* The first key that says what the node does. The others are mistakes; `drop` may stand beside any. */
 static const doc_node *find_kind(gf_reader *r, const doc_node *v, gf_kind *kind)
@@ -273,6 +274,14 @@ static void read_on_error(gf_reader *r, gf_node *node, gf_places *places, const 
     }
 }
 
+static void read_emit(gf_reader *r, gf_node *node, const doc_node *v)
+{
+    node->emit = gf_text(r, v, "emit");
+    if (node->emit && !eyot_topic_is_valid(node->emit))
+        gf_say(r, v, "emit: \"%s\" is no topic; it is 1 to %d bytes of text without control characters",
+               gf_show(node->emit).text, EYOT_TOPIC_MAX);
+}
+
 /* ---- the node -------------------------------------------------------------------------------------------------- */
 
 static void check_id(gf_reader *r, const doc_node *id, size_t i)
@@ -312,6 +321,7 @@ static void read_keys(gf_reader *r, gf_node *node, gf_places *places, const doc_
     read_retry(r, node, doc_get(v, "retry"));
     node->each = gf_bool(r, doc_get(v, "each"), "each");
     node->version = gf_text(r, doc_get(v, "version"), "version");
+    read_emit(r, node, doc_get(v, "emit"));
     read_on_error(r, node, places, doc_get(v, "on_error"));
     read_next(r, node, places, doc_get(v, "next"));
 }

@@ -165,6 +165,7 @@ static void write_node(textbuf *b, const graphfile *g, const gf_node *node)
     key(b, "each");
     textbuf_puts(b, node->each ? "true" : "false");
     text(b, "version", node->version);
+    text(b, "emit", node->emit);
     text(b, "on_error", node->on_error == GF_CATCH ? node->catch_to : on_error[node->on_error]);
     if (node->n_edges > 0) {
         key(b, "next");
@@ -199,7 +200,7 @@ char *gf_write(const graphfile *g)
     textbuf_puts(&b, "{");
     text(&b, "graph", g->name);
     text(&b, "version", g->version);
-    text(&b, "codec", "json");
+    text(&b, "codec", g->msgpack ? "msgpack" : "json");
     text(&b, "shell", g->shell);
     if (g->max_steps) whole(&b, "max_steps", g->max_steps);
     value(&b, "state", g->state);

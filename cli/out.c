@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <eyot/store.h>
+
 static struct {
     pthread_mutex_t lock; /* stderr and `status` */
     char status[256];     /* what is drawn at the bottom */
@@ -208,14 +210,19 @@ void out_styled(out_style style, const char *text)
     if (styled) out_printf("\x1b[0m");
 }
 
+/* As copiers print: a state may hold numbers that JSON lacks. */
 static bool put_json(const eyot_value *value)
 {
-    eyot_error e;
-    char *text = eyot_json_print(value, &e);
-    if (!text) return out_error(EXIT_FAILED, "%s", value ? e.text : "out of memory"), false;
-    put_escaped(text, strlen(text), OUT_AS_JSON);
-    eyot_free(text);
-    return true;
+    size_t len = 0;
+    eyot_buf *buf = value ? eyot_buf_new() : NULL;
+    eyot_status status = buf ? eyot_json()->print(value, buf, NULL) : EYOT_ENOMEM;
+    const char *text = status ? NULL : eyot_buf_data(buf, &len);
+    if (text)
+        put_escaped(text, len, OUT_AS_JSON);
+    else
+        out_error(EXIT_FAILED, "%s", eyot_status_text(status));
+    eyot_buf_free(buf);
+    return !status;
 }
 
 bool out_json(eyot_value *value_take)

@@ -60,10 +60,12 @@ void run_row_copy(run_row *out, const eyot_run_row *row)
     bool owned = row->owner.n > 0;
     out->lost = owned && (row->due_ms <= row->now_ms || eyot_owner_is_gone(row->owner));
     out->held = owned && !out->lost;
+    out->half = eyot_owner_imports(row->owner);
 }
 
 const char *run_row_status(const run_row *row)
 {
+    if (row->half) return "importing";
     return row->status == EYOT_RUN_RUNNING && !row->held ? "interrupted" : eyot_run_status_name(row->status);
 }
 

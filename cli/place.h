@@ -29,9 +29,10 @@ typedef struct run_row {
     uint32_t attempts; /* claims since its last step */
     bool held;         /* somebody works on it */
     bool lost;         /* it seems to be held, but its owner is dead */
+    bool half;         /* it is being imported, or its import was cut short */
 } run_row;
 void run_row_copy(run_row *out, const eyot_run_row *row);
-/* "running"; for people "interrupted" when nobody works on it any more. */
+/* "running"; for people "interrupted" when nobody works on it any more, "importing" when it is not whole. */
 const char *run_row_status(const run_row *row);
 
 /* What stands for a run on the command line: RUN, RUN@STEP, RUN/TASK. */

@@ -83,7 +83,7 @@ static bool add_reducers(eyot_graph *g, const char *text)
 
 static const eyot_copier *find_copier(const char *name)
 {
-    const eyot_copier *const known[] = {eyot_json(), eyot_bytes_copier()};
+    const eyot_copier *const known[] = {eyot_json(), eyot_msgpack(), eyot_bytes_copier()};
     for (size_t i = 0; name && i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i]->name, name) == 0) return known[i];
     return NULL;
@@ -154,6 +154,11 @@ static int read_source(stored *out, place *p, const run_row *row)
 int stored_read(stored *out, place *p, const run_row *row)
 {
     *out = (stored){0};
+    if (row->half)
+        return out_error(EXIT_HELD,
+                         "run %s is not whole: it is being imported, or its import was cut short; import it again, or "
+                         "delete it",
+                         row->id);
     int code = read_source(out, p, row);
     if (code != EXIT_DONE) return code;
     eyot_value *form = program_form(out->source);
@@ -190,10 +195,9 @@ void stored_clear(stored *s)
 
 eyot_value *stored_value(const eyot_graph *g, const void *state)
 {
-    const eyot_copier *copier = eyot_graph_copier(g);
     size_t len;
     if (!state) return NULL;
-    if (copier == eyot_json()) return eyot_value_ref(state);
+    if (eyot_graph_copier(g) != eyot_bytes_copier()) return eyot_value_ref(state);
     const void *bytes = eyot_blob_data(state, &len);
     return eyot_value_new_bytes(bytes, len);
 }

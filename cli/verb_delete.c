@@ -16,7 +16,7 @@ static int delete_run(place *p, const char *word, const run_row *row)
     eyot_error e;
     if (strcmp(row->id, word) != 0) return out_error(EXIT_USAGE, "delete takes a whole id: %s", row->id);
     eyot_status s = eyot_store_delete(p->store, row->id, &e);
-    if (s == EYOT_EBUSY && row->held)
+    if (s == EYOT_EBUSY && row->held && !row->half)
         return out_error(EXIT_HELD, "somebody works on run %s; `eyot cancel` stops it", row->id);
     if (s != EYOT_OK) return out_failed(&e);
     out_note("%s is deleted", row->id);

@@ -60,6 +60,7 @@ static bool print_json(const place *p, const findings *f)
     v = eyot_value_set(v, "version", eyot_value_new_string(f->info.version));
     v = eyot_value_set(v, "class", eyot_value_new_string(eyot_store_class_name(f->info.durability)));
     v = eyot_value_set(v, "reasons", eyot_value_new_string(f->info.reasons));
+    v = eyot_value_set(v, "advice", eyot_value_new_string(f->info.advice));
     v = eyot_value_set(v, "max_body", eyot_value_new_uint(f->info.max_body));
     v = eyot_value_set(v, "writable", eyot_value_new_bool(f->writable));
     v = eyot_value_set(v, "write_ms", f->writable ? eyot_value_new_double(f->write_ms) : eyot_value_new_null());
@@ -89,6 +90,10 @@ static void print_text(const place *p, const findings *f)
                eyot_store_class_name(f->info.durability));
     out_printf(": %s\nbecause  ", class_meaning(f->info.durability));
     out_text(f->info.reasons);
+    if (f->info.advice[0]) {
+        out_printf("\nstronger ");
+        out_text(f->info.advice);
+    }
     out_printf("\nbodies   up to %" PRIu64 " bytes\nwriting  ", f->info.max_body);
     if (f->writable)
         out_printf("%.2f ms for one small write\n", f->write_ms);

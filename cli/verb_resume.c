@@ -14,6 +14,7 @@ static const args_option options[] = {
     {.name = "answer", .repeats = true, .value = "[TASK=]JSON", .help = "to a question; TASK when several are open"},
     {.name = "graph", .value = "FILE", .help = "go on with this file instead of the graph the run was made with"},
     {.name = "accept-changes", .help = "also when it does something else"},
+    {.name = "trust-store", .help = "run the commands of a run that was imported"},
     LIFE_OPTIONS,
     {.name = NULL},
 };
@@ -107,6 +108,25 @@ static int choose_graph(life *l, const run_row *row, uint32_t *flags)
     return code;
 }
 
+/* ---- trust ------------------------------------------------------------------------------------------------------ */
+
+/* Whoever wrote the stream of an imported run has chosen its commands, and where they run. */
+static int check_trust(const life *l, const run_row *row, bool *imported)
+{
+    eyot_error e;
+    eyot_buf *buf = eyot_buf_new();
+    if (!buf) return out_error(EXIT_FAILED, "out of memory");
+    eyot_status s = eyot_store_get_note(l->place.store, row->id, EYOT_NOTE_IMPORTED, buf, &e);
+    eyot_buf_free(buf);
+    *imported = s == EYOT_OK;
+    if (s != EYOT_OK && s != EYOT_ENOTFOUND && s != EYOT_ENOTSUP) return out_failed(&e);
+    if (s != EYOT_OK || args_has(l->a, "graph") || args_has(l->a, "trust-store")) return EXIT_DONE;
+    return out_error(EXIT_USAGE,
+                     "run %s was imported, and whoever wrote it chose its commands: name the graph to go on with by "
+                     "--graph FILE, or trust them by --trust-store",
+                     row->id);
+}
+
 /* ---- the run ---------------------------------------------------------------------------------------------------- */
 
 /* Where the run's commands ran; NULL: not known. */
@@ -141,13 +161,16 @@ static int resume_main(const args *a)
     run_row row;
     answers given = {0};
     uint32_t flags = 0;
+    bool imported = false;
     int code = life_begin(&l, a);
     if (code == EXIT_DONE) code = read_answers(&given, a);
     if (code == EXIT_DONE) code = run_word_read(&word, a->words[0], RUN_ALONE);
     if (code == EXIT_DONE) code = life_open(&l, PLACE_LOOK);
     if (code == EXIT_DONE) code = place_find(&l.place, word.run, &row);
+    if (code == EXIT_DONE) code = check_trust(&l, &row, &imported);
     if (code == EXIT_DONE) code = choose_graph(&l, &row, &flags);
-    if (code == EXIT_DONE) code = life_make(&l, read_directory(&l, row.id));
+    bool here = imported && !args_has(a, "trust-store"); /* its directory is not trusted either */
+    if (code == EXIT_DONE) code = life_make(&l, here ? NULL : read_directory(&l, row.id));
     if (code == EXIT_DONE) code = resume(&l, &row, flags, &given);
     answers_clear(&given);
     return life_end(&l, code);

@@ -48,9 +48,15 @@ endfunction()
 file(GLOB test_sources CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/test/*_test.c ${PROJECT_SOURCE_DIR}/test/*_suite.c
     ${PROJECT_SOURCE_DIR}/test/crash/*_test.c ${PROJECT_SOURCE_DIR}/test/fault/*_test.c)
+if(NOT TARGET eyot_store_mysql) # they look behind the store's back with its client
+    list(FILTER test_sources EXCLUDE REGEX "/mysql[^/]*\\.c$")
+endif()
 foreach(source ${test_sources})
     get_filename_component(name ${source} NAME_WE)
     eyot_inside_program(${name} ${source} $<TARGET_OBJECTS:test_main>)
+    if(name MATCHES "^mysql")
+        target_link_libraries(${name} PRIVATE ${mysql_client})
+    endif()
     set(tests ${name})
     if(name MATCHES "^fleet") # a test for each backend: they wait for leases most of the time
         set(tests)
@@ -66,10 +72,29 @@ endforeach()
 target_compile_definitions(url_test PRIVATE EYOT_TEST_OTHER_MODULES="${PROJECT_BINARY_DIR}/other_modules")
 add_dependencies(url_test another_version)
 
+# The other reader and writer of msgpack, where it is installed.
+find_package(PkgConfig QUIET)
+if(PkgConfig_FOUND)
+    pkg_search_module(MSGPACK QUIET IMPORTED_TARGET msgpack msgpack-c)
+    if(MSGPACK_FOUND AND TARGET msgpack_peer_test)
+        target_compile_definitions(msgpack_peer_test PRIVATE HAVE_MSGPACK=1)
+        target_link_libraries(msgpack_peer_test PRIVATE PkgConfig::MSGPACK)
+    endif()
+endif()
+
 # Its allocations go through it first: the library's objects are linked into the program.
 if(TARGET alloc_test)
     target_link_options(alloc_test PRIVATE
         LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=realpath)
+endif()
+
+# The clock of a server; a program without sanitizers loads it.
+if(TARGET redis_test)
+    add_library(clock_offset MODULE test/fault/preload/clock_offset.c)
+    target_compile_definitions(clock_offset PRIVATE _POSIX_C_SOURCE=200809L)
+    target_link_libraries(clock_offset PRIVATE ${CMAKE_DL_LIBS})
+    target_compile_definitions(redis_test PRIVATE EYOT_TEST_CLOCK="$<TARGET_FILE:clock_offset>")
+    add_dependencies(redis_test clock_offset)
 endif()
 
 # The n-th allocation of whole programs; sanitizers keep malloc for themselves.

@@ -562,27 +562,37 @@ eyot_status eyot__map_put(eyot__word *map, const char *key, size_t len, eyot__wo
 
 /* ---- for decoders ---------------------------------------------------------------------------------------------- */
 
+eyot__big *eyot__big_begin(uint16_t bits, uint32_t n)
+{
+    return big_new(bits, n);
+}
+
+eyot_status eyot__big_end(eyot__big *b, const eyot__text **duplicate)
+{
+    uint32_t words = (b->count - 1) * CHUNK + eyot__seq_of(b->w[b->count - 1])->count;
+    b->live = words;
+    if (eyot__node_kind(&b->node) != EYOT__BIG_MAP) return EYOT_OK;
+    b->live = words / 2;
+    eyot__index *x = index_new(slots_for(b->live));
+    if (!x) return EYOT_ENOMEM;
+    return index_fill(x, b, duplicate) ? EYOT_OK : EYOT_EEXIST;
+}
+
 eyot_status eyot__big_from(eyot__word *out, uint16_t bits, const eyot__word *chunks, uint32_t n,
                            const eyot__text **duplicate)
 {
-    uint32_t words = (n - 1) * CHUNK + eyot__seq_of(chunks[n - 1])->count;
-    bool is_map = (bits & EYOT__KIND_MASK) == EYOT__BIG_MAP;
-    eyot__index *x = is_map ? index_new(slots_for(words / 2)) : NULL;
-    eyot__big *b = is_map && !x ? NULL : big_new(bits, n);
-    if (!b) {
-        eyot__unref((eyot__word)x);
-        return EYOT_ENOMEM;
-    }
+    eyot__big *b = eyot__big_begin(bits, n);
+    if (!b) return EYOT_ENOMEM;
     b->count = n;
-    b->live = is_map ? words / 2 : words;
     memcpy(b->w, chunks, n * sizeof *chunks);
-    if (is_map && !index_fill(x, b, duplicate)) {
-        eyot__unref((eyot__word)x);
+    eyot_status status = eyot__big_end(b, duplicate);
+    if (status) {
+        eyot__unref((eyot__word)b->index);
         eyot__node_release(&b->node);
-        return EYOT_EEXIST;
+    } else {
+        *out = (eyot__word)b;
     }
-    *out = (eyot__word)b;
-    return EYOT_OK;
+    return status;
 }
 
 /* Two keys can only be equal when their hashes set the same of 64 bits; then it is worth comparing. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The JSON codec as applications call it. The copier is in json_copier.c. */
+/* The JSON codec as applications call it. The copier is in value_copiers.c. */
 #include "copiers/json.h"
 
 #include "core/buf.h"

@@ -10,6 +10,9 @@ eyot_status eyot__json_read(eyot__word *out, const char *text, size_t len, eyot_
 /* Appends to `buf`. ELIMIT, ENOMEM; EINVAL: a number that JSON lacks. On failure the buffer's length is as it was. */
 eyot_status eyot__json_write(eyot__word w, eyot_buf *buf, eyot_error *e);
 
+/* As eyot__json_write for people: a NaN or an infinity is shown as {"$double":"NaN"}. */
+eyot_status eyot__json_show(eyot__word w, eyot_buf *buf);
+
 /* Forms: maps of one key that stand for what JSON lacks. */
 
 /* What the entry of a map of one key stands for, owned by the caller: another value, or the user's own map with one $

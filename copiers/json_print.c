@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A value to JSON text, without recursion. Functions that print write at `to`, where there is room for at least ROOM
- * bytes, straight into the buffer; they return their end with as much room again, NULL after a failure. */
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+/* A value to JSON text, without recursion. */
+#include <stdio.h>
 
 #include "copiers/json.h"
 #include "copiers/number.h"
-#include "core/buf.h"
-
-#define ROOM 64u /* for a number, a literal and what is around it */
+#include "copiers/scan.h"
+#include "copiers/writing.h"
 
 typedef struct level {
     eyot__cursor c;
@@ -17,54 +13,18 @@ typedef struct level {
 } level;
 
 typedef struct printer {
-    eyot_buf *buf;
-    char *end;
-    size_t begin; /* of the text in the buffer */
-    eyot_status status;
-    bool tight; /* the room asked for is more than the buffer may give, which may still be enough */
+    eyot__writer *out;
+    bool for_people; /* numbers that JSON lacks are shown too */
     uint32_t depth;
     level levels[EYOT_VALUE_MAX_DEPTH];
 } printer;
 
-static char *room_slow(printer *s, char *to, size_t n)
-{
-    eyot_buf *b = s->buf;
-    if (to) eyot_buf_advance(b, (size_t)((unsigned char *)to - (b->data + b->len)));
-    s->tight = b->max && n + ROOM > b->max - b->len;
-    if (s->tight || b->len - s->begin > EYOT_JSON_MAX_BYTES)
-        s->status = EYOT_ELIMIT;
-    else if (!eyot_buf_reserve(b, n + ROOM))
-        s->status = b->failed;
-    if (s->status) return NULL;
-    s->end = (char *)b->data + (b->max && b->cap > b->max ? b->max : b->cap);
-    return (char *)b->data + b->len;
-}
-
-/* Room for n bytes and ROOM more. */
 static inline char *room(printer *s, char *to, size_t n)
 {
-    return (size_t)(s->end - to) >= n + ROOM ? to : room_slow(s, to, n);
+    return eyot__room(s->out, to, n);
 }
 
 /* ---- strings --------------------------------------------------------------------------------------------------- */
-
-/* The first byte that must be escaped. */
-static const char *skip_plain(const char *p, const char *end)
-{
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
-    while (end - p >= 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(x, control), x),
-                                    _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
-        unsigned mask = (unsigned)_mm_movemask_epi8(stop);
-        if (mask) return p + __builtin_ctz(mask);
-        p += 16;
-    }
-#endif
-    while (p < end && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\') p++;
-    return p;
-}
 
 static char *put_escape(char *to, unsigned char c)
 {
@@ -86,7 +46,7 @@ static char *print_escaped(printer *s, char *to, const char *p, size_t len)
 {
     const char *end = p + len;
     while (p < end) {
-        const char *stop = skip_plain(p, end);
+        const char *stop = eyot__skip_unescaped(p, end);
         size_t n = (size_t)(stop - p);
         to = room(s, to, n);
         if (!to) return NULL;
@@ -124,10 +84,27 @@ static inline char *print_text(printer *s, char *to, const eyot__text *t, bool d
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 
-static char *not_finite(printer *s)
+static char *put(char *to, const char *text, size_t len)
 {
-    s->status = EYOT_EINVAL;
-    return NULL;
+    memcpy(to, text, len);
+    return to + len;
+}
+
+static const char *name_of(double d)
+{
+    return d != d ? "NaN" : d > 0 ? "Infinity" : "-Infinity";
+}
+
+/* To people it is shown as {"$double":"NaN"}, which is read as the map that it is. */
+static char *not_finite(printer *s, char *to, double d, bool single)
+{
+    if (!s->for_people) {
+        s->out->status = EYOT_EINVAL;
+        return NULL;
+    }
+    to = single ? put(to, "{\"$float32\":\"", 13) : put(to, "{\"$double\":\"", 12);
+    to = put(to, name_of(d), strlen(name_of(d)));
+    return put(to, "\"}", 2);
 }
 
 static char *print_number(printer *s, char *to, eyot__word w)
@@ -135,21 +112,15 @@ static char *print_number(printer *s, char *to, eyot__word w)
     eyot__num n = eyot__num_of(w);
     if (n.kind == EYOT_VALUE_INT) return eyot__print_int(to, n.i);
     if (n.kind == EYOT_VALUE_UINT) return eyot__print_uint(to, n.u);
-    return n.d - n.d == 0 ? eyot__print_double(to, n.d) : not_finite(s);
+    return n.d - n.d == 0 ? eyot__print_double(to, n.d) : not_finite(s, to, n.d, false);
 }
 
 static char *print_form(printer *s, char *to, eyot__word w)
 {
     double d = eyot__num_of(w).d; /* of a float32 */
-    if (d - d != 0) return not_finite(s);
+    if (d - d != 0) return not_finite(s, to, d, true);
     to = room(s, to, eyot__form_room(w));
     return to ? eyot__form_write(to, w) : NULL;
-}
-
-static char *put(char *to, const char *text, size_t len)
-{
-    memcpy(to, text, len);
-    return to + len;
 }
 
 static char *print_constant(printer *s, char *to, eyot__word w)
@@ -209,7 +180,7 @@ static inline char *print_items(printer *s, char *to)
     while (to && s->depth == depth) {
         const eyot__word *entry = l->map ? eyot__cursor_entry(&l->c) : NULL;
         eyot__word value = entry ? entry[1] : l->map ? 0 : eyot__cursor_item(&l->c);
-        to = room(s, to, ROOM);
+        to = room(s, to, EYOT__ROOM);
         if (!to) break;
         if (!value) {
             *to++ = l->map ? '}' : ']';
@@ -231,47 +202,96 @@ static inline char *print_items(printer *s, char *to)
     return to;
 }
 
-static eyot_status print(eyot__word w, eyot_buf *buf, bool *tight)
+static char *print(eyot__writer *out, char *to, eyot__word w, bool for_people)
 {
     printer s;
-    s.buf = buf;
-    s.end = NULL;
-    s.begin = buf->len;
-    s.status = EYOT_OK;
-    s.tight = false;
+    s.out = out;
+    s.for_people = for_people;
     s.depth = 0;
-    char *to = room_slow(&s, NULL, ROOM);
-    if (to) to = print_value(&s, to, w);
+    to = print_value(&s, to, w);
     while (to && s.depth) to = print_items(&s, to);
-    if (to) eyot_buf_advance(buf, (size_t)((unsigned char *)to - (buf->data + buf->len)));
-    if (to && buf->len - s.begin > EYOT_JSON_MAX_BYTES) s.status = EYOT_ELIMIT;
-    if (s.status) buf->len = s.begin;
-    *tight = s.tight;
-    return s.status;
+    return to;
 }
 
-/* Near the end of a limited buffer: elsewhere first, where there is room for more than is written. */
-static eyot_status print_aside(eyot__word w, eyot_buf *buf)
+static char *print_exactly(eyot__writer *out, char *to, eyot__word w)
 {
-    eyot_buf aside = EYOT__BUF_INIT;
-    bool tight;
-    aside.max = buf->max - buf->len + 8 * ROOM;
-    eyot_status status = print(w, &aside, &tight);
-    if (status == EYOT_ELIMIT) eyot_buf_reserve(buf, buf->max - buf->len + 1); /* a full buffer says so from now on */
-    if (!status) status = eyot_buf_add(buf, aside.data, aside.len);
-    eyot__buf_clear(&aside);
-    return status;
+    return print(out, to, w, false);
+}
+
+static char *print_for_people(eyot__writer *out, char *to, eyot__word w)
+{
+    return print(out, to, w, true);
+}
+
+/* ---- what JSON lacks ------------------------------------------------------------------------------------------- */
+
+static bool is_lacking(eyot__word w)
+{
+    eyot__num n = eyot__num_of(w);
+    return (n.kind == EYOT_VALUE_DOUBLE || n.kind == EYOT_VALUE_FLOAT32) && n.d - n.d != 0;
+}
+
+/* The first number below w that is lacking; the levels lead to it. */
+static eyot__word find_lacking(eyot__word w, eyot_value_iter *levels, size_t *depth)
+{
+    *depth = 0;
+    while (!is_lacking(w)) {
+        levels[(*depth)++] = eyot_value_each(eyot__value_of(w));
+        while (*depth && !eyot_value_next(&levels[*depth - 1])) --*depth;
+        if (!*depth) return 0;
+        w = eyot__word_of(levels[*depth - 1].value);
+    }
+    return w;
+}
+
+/* The JSON pointer of where the levels are; what is long is cut. */
+static void show_place(char *to, size_t size, const eyot_value_iter *levels, size_t depth)
+{
+    char *begin = to, *end = to + size - 3, index[32];
+    for (size_t i = 0; i < depth && to < end; i++) {
+        snprintf(index, sizeof index, "%zu", levels[i].index);
+        const char *p = levels[i].key ? levels[i].key : index;
+        size_t len = levels[i].key ? levels[i].key_len : strlen(index);
+        *to++ = '/';
+        for (size_t k = 0; k < len && to < end; k++) {
+            bool escaped = p[k] == '~' || p[k] == '/';
+            if (escaped) *to++ = '~';
+            *to++ = escaped ? (p[k] == '~' ? '0' : '1') : (unsigned char)p[k] < 0x20 ? '?' : p[k];
+        }
+    }
+    if (to >= end) { /* not in the middle of a character */
+        while (to > begin && ((unsigned char)to[-1] & 0xc0) == 0x80) to--;
+        if (to > begin && (unsigned char)to[-1] >= 0xc0) to--;
+    }
+    *to = 0;
+}
+
+static eyot_status tell_lacking(eyot__word w, eyot_error *e)
+{
+    eyot_value_iter levels[EYOT_VALUE_MAX_DEPTH + 1];
+    char place[160];
+    size_t depth;
+    double d = eyot__num_of(find_lacking(w, levels, &depth)).d;
+    show_place(place, sizeof place, levels, depth);
+    return eyot_error_set(e, EYOT_EINVAL, "JSON has no %s, which is the value at \"%s\"", name_of(d), place);
+}
+
+static eyot_status told(eyot_status status, eyot__word w, eyot_error *e)
+{
+    switch (status) {
+    case EYOT_OK: return EYOT_OK;
+    case EYOT_EINVAL: return e ? tell_lacking(w, e) : status;
+    case EYOT_ELIMIT: return eyot_error_set(e, status, "the JSON text is longer than allowed");
+    default: return eyot_error_set(e, status, "out of memory");
+    }
 }
 
 eyot_status eyot__json_write(eyot__word w, eyot_buf *buf, eyot_error *e)
 {
-    bool tight = false;
-    eyot_status status = buf->failed ? buf->failed : print(w, buf, &tight);
-    if (status == EYOT_ELIMIT && tight) status = print_aside(w, buf);
-    switch (status) {
-    case EYOT_OK: return EYOT_OK;
-    case EYOT_EINVAL: return eyot_error_set(e, status, "JSON has no NaN and no infinity");
-    case EYOT_ELIMIT: return eyot_error_set(e, status, "the JSON text is longer than allowed");
-    default: return eyot_error_set(e, status, "out of memory");
-    }
+    return told(eyot__write(w, buf, EYOT_JSON_MAX_BYTES, print_exactly), w, e);
+}
+
+eyot_status eyot__json_show(eyot__word w, eyot_buf *buf)
+{
+    return eyot__write(w, buf, EYOT_JSON_MAX_BYTES, print_for_people);
 }

@@ -3,9 +3,6 @@
  * container ends and is made of them in one piece. A container of more than 64 words is put into chunks as it grows.
  * What is frequent is done here: short plain strings, keys that the map before had too, numbers of up to 18 digits. */
 #include <stdlib.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #include "copiers/json_reader.h"
 #include "copiers/number.h"
@@ -26,43 +23,15 @@ static inline const char *skip_space(const char *p)
 
 /* ---- strings --------------------------------------------------------------------------------------------------- */
 
-/* As eyot__text_new for bytes that can be read 32 at a time; these go into the node, or the slack behind it. */
-static inline eyot__text *short_text(reader *s, const char *bytes, size_t len, uint32_t hash)
-{
-    eyot__text *t = eyot__node_new(&s->arena, sizeof *t + len + 1, EYOT__TEXT | EYOT__PLAIN);
-    if (!t) return NULL;
-    t->len = (uint32_t)len;
-    t->hash = hash;
-    memcpy(t->bytes, bytes, EYOT__PAGE_SLACK);
-    if (len > EYOT__PAGE_SLACK) memcpy(t->bytes + EYOT__PAGE_SLACK, bytes + EYOT__PAGE_SLACK, EYOT__PAGE_SLACK);
-    t->bytes[len] = 0;
-    return t;
-}
-
 /* Length of the string at p when it is plain ASCII of less than 32 bytes and can be read 32 bytes at a time; else
  * SIZE_MAX. */
 static inline size_t short_length(const reader *s, const char *p)
 {
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
     if (s->end - p < 32) return SIZE_MAX;
-    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-    __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(p + 16));
-    /* As signed bytes, control bytes and those above 0x7f are all less than a space. */
-    __m128i stop_x =
-        _mm_or_si128(_mm_cmplt_epi8(x, space), _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
-    __m128i stop_y =
-        _mm_or_si128(_mm_cmplt_epi8(y, space), _mm_or_si128(_mm_cmpeq_epi8(y, quote), _mm_cmpeq_epi8(y, backslash)));
-    unsigned stop = (unsigned)_mm_movemask_epi8(stop_x) | (unsigned)_mm_movemask_epi8(stop_y) << 16;
-    if (!stop) return SIZE_MAX;
-    size_t n = (size_t)__builtin_ctz(stop);
+    uint32_t stops = eyot__plain_stops(p);
+    if (!stops) return SIZE_MAX;
+    size_t n = (size_t)__builtin_ctz(stops);
     return p[n] == '"' ? n : SIZE_MAX;
-#else
-    size_t n = 0;
-    if (s->end - p < 32) return SIZE_MAX;
-    while (n < 32 && (unsigned char)(p[n] - 0x20) < 0x60 && p[n] != '"' && p[n] != '\\') n++;
-    return n < 32 && p[n] == '"' ? n : SIZE_MAX;
-#endif
 }
 
 static const char *long_text(reader *s, const char *p, eyot__word *out)
@@ -82,63 +51,22 @@ static inline const char *read_text(reader *s, const char *p, eyot__word *out)
 {
     size_t len = short_length(s, p);
     if (len == SIZE_MAX) return long_text(s, p, out);
-    *out = len ? (eyot__word)short_text(s, p, len, 0) : EYOT__EMPTY_STRING;
+    *out = len ? (eyot__word)eyot__text_short(&s->arena, p, len, 0) : EYOT__EMPTY_STRING;
     return *out ? p + len + 1 : eyot__json_no_memory(s);
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------------ */
 
-/* Nobody but this reader knows the key yet. */
-static inline eyot__word key_ref(eyot__text *t)
-{
-    uint32_t refs = atomic_load_explicit(&t->node.refs, memory_order_relaxed);
-    atomic_store_explicit(&t->node.refs, refs + 1, memory_order_relaxed);
-    return (eyot__word)t;
-}
-
-static eyot__word key_from(reader *s, const char *bytes, size_t len, bool plain)
-{
-    uint32_t hash = eyot__key_hash(bytes, len, s->secret);
-    eyot__text **cached = &s->keys[hash % EYOT__JSON_KEYS];
-    if (*cached && (*cached)->hash == hash && eyot__text_is(*cached, bytes, len)) return key_ref(*cached);
-    bool quick = plain && len < 32 && s->end - bytes >= 32;
-    eyot__text *t = quick ? short_text(s, bytes, len, hash)
-                          : eyot__text_new(&s->arena, EYOT__TEXT | (plain ? EYOT__PLAIN : 0), bytes, len, hash);
-    if (t) *cached = t;
-    return (eyot__word)t;
-}
-
-/* Of two words in memory, are the first n < 8 bytes the same? */
-static inline bool same_start(uint64_t a, uint64_t b, size_t n)
-{
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return n == 0 || (a ^ b) >> (64 - 8 * n) == 0;
-#else
-    return n == 0 || (a ^ b) << (64 - 8 * n) == 0;
-#endif
-}
-
-/* Does the text go on with the key and its quote? Nodes are made of words of 8 bytes: so is the comparison, where the
- * text goes on long enough. */
+/* Does the text go on with the key and its quote? */
 static inline bool goes_on_with(const reader *s, const char *p, const eyot__text *t)
 {
-    uint64_t a, b;
     size_t len = t->len;
     if ((size_t)(s->end - p) < len + 8)
         return (size_t)(s->end - p) > len && p[len] == '"' && memcmp(p, t->bytes, len) == 0;
-    if (p[len] != '"') return false;
-    const char *q = t->bytes;
-    for (; len >= 8; len -= 8, p += 8, q += 8) {
-        memcpy(&a, p, 8);
-        memcpy(&b, q, 8);
-        if (a != b) return false;
-    }
-    memcpy(&a, p, 8);
-    memcpy(&b, q, 8);
-    return same_start(a, b, len);
+    return p[len] == '"' && eyot__text_starts(p, t);
 }
 
-static const char *new_key(reader *s, frame *f, const char *p, eyot__word *out)
+__attribute__((noinline)) static const char *new_key(reader *s, frame *f, const char *p, eyot__word *out)
 {
     const char *bytes = p;
     size_t len = short_length(s, p);
@@ -149,7 +77,7 @@ static const char *new_key(reader *s, frame *f, const char *p, eyot__word *out)
     else
         p = eyot__json_string(s, p, &bytes, &len, &plain);
     if (!p) return NULL;
-    *out = key_from(s, bytes, len, plain);
+    *out = eyot__key_from(&s->keys, &s->arena, bytes, len, plain, s->end - bytes >= 32);
     return *out ? p : eyot__json_no_memory(s);
 }
 
@@ -166,7 +94,7 @@ static inline const char *read_key(reader *s, frame *f, const char *p, eyot__wor
         if (!(guess->node.bits & EYOT__PLAIN) || !goes_on_with(s, p, guess)) guess = NULL;
     }
     if (guess) {
-        *out = key_ref(guess);
+        *out = eyot__key_ref(guess);
         p += guess->len + 1;
     } else {
         p = new_key(s, f, p, out);
@@ -326,9 +254,7 @@ static inline frame *open_frame(reader *s, frame *f, bool map, size_t top)
 
 static const char *duplicate(reader *s, const char *p, const eyot__text *key)
 {
-    size_t n = key->len < sizeof s->key - 1 ? key->len : sizeof s->key - 1;
-    memcpy(s->key, key->bytes, n);
-    s->key[n] = 0;
+    eyot__key_show(s->key, sizeof s->key, key);
     return eyot__json_fail(s, p, EYOT_EPARSE, "the map that ends here has a key twice");
 }
 
@@ -358,7 +284,7 @@ static bool close_form(reader *s, frame *f, eyot__word *out)
 {
     eyot__word *entry = s->words + f->start;
     const eyot__text *key = eyot__text_of(entry[0]);
-    eyot__text **cached = &s->keys[key->hash % EYOT__JSON_KEYS];
+    eyot__text **cached = &s->keys.made[key->hash % EYOT__KEYS];
     if (eyot__form_read(entry, out)) return false;
     if (!*out) return true;
     if (*cached == key) *cached = NULL;
@@ -410,6 +336,7 @@ static inline const char *read_open(reader *s, frame **f, const char *p, size_t 
     }
     if (inner - s->frames > EYOT_VALUE_MAX_DEPTH) return eyot__json_fail(s, p, EYOT_ELIMIT, too_deep);
     *out = map ? EYOT__EMPTY_MAP : EYOT__EMPTY_ARRAY;
+    (*f)->bits = eyot__bits_with((*f)->bits, *out);
     return inside + 1;
 }
 
@@ -511,12 +438,12 @@ static bool reader_init(reader *s, const char *text, size_t len)
     s->frames[0] = (frame){0, 0, 0, 0, false, NULL, NULL, NULL};
     s->deepest = s->frames;
     s->arena = (eyot__arena){NULL, NULL, NULL, 2 * len < 256 ? 256 : 2 * len, 0};
-    s->secret = eyot__key_secret();
     s->scratch = NULL;
     s->scratch_cap = 0;
     s->status = EYOT_OK;
     s->key[0] = 0;
-    memset(s->keys, 0, sizeof s->keys);
+    memset(s->keys.made, 0, sizeof s->keys.made);
+    s->keys.secret = eyot__key_secret();
     return true;
 }
 

@@ -4,10 +4,10 @@
 #define EYOT_COPIERS_JSON_READER_H
 
 #include "copiers/json.h"
+#include "copiers/reading.h"
 
 #define EYOT__JSON_FRAMES (EYOT_VALUE_MAX_DEPTH + 2) /* one for the document, one for a map that stands for bytes */
 #define EYOT__JSON_FIRST_WORDS 256
-#define EYOT__JSON_KEYS 64u
 
 typedef struct eyot__json_frame {
     size_t start; /* of its words on the stack: chunks, then what is not in a chunk yet */
@@ -26,13 +26,12 @@ typedef struct eyot__json_reader {
     size_t top, cap;
     eyot__json_frame *deepest; /* that was ever used: frames behind it are not initialised */
     eyot__arena arena;
-    uint64_t secret;
     char *scratch; /* a string with escapes, undone */
     size_t scratch_cap;
     eyot_status status;
     const char *problem, *where;
     char key[80]; /* that the problem is about */
-    eyot__text *keys[EYOT__JSON_KEYS];
+    eyot__keys keys;
     eyot__json_frame frames[EYOT__JSON_FRAMES];
     eyot__word first_words[EYOT__JSON_FIRST_WORDS];
 } eyot__json_reader;

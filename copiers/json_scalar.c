@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Strings and numbers of any kind, off the fast path of json_read.c. */
 #include <stdlib.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 #include "copiers/json_reader.h"
 #include "copiers/number.h"
@@ -30,25 +27,6 @@ const char *eyot__json_unexpected(reader *s, const char *p, const char *problem)
 }
 
 /* ---- strings --------------------------------------------------------------------------------------------------- */
-
-/* The first byte that is a quote, a backslash, a control byte or no ASCII. */
-static inline const char *skip_plain(const char *p, const char *end)
-{
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
-    while (end - p >= 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* As signed bytes, control bytes and those above 0x7f are all less than a space. */
-        __m128i stop = _mm_or_si128(_mm_cmplt_epi8(x, space),
-                                    _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
-        unsigned mask = (unsigned)_mm_movemask_epi8(stop);
-        if (mask) return p + __builtin_ctz(mask);
-        p += 16;
-    }
-#endif
-    while (p < end && (unsigned char)(*p - 0x20) < 0x60 && *p != '"' && *p != '\\') p++;
-    return p;
-}
 
 static int hex_digit(char c)
 {
@@ -118,7 +96,7 @@ static const char *read_escape(reader *s, const char *p, char **to)
     return p + 2;
 }
 
-/* What stops skip_plain: NULL on failure, p itself at a quote or a backslash, else behind a character. */
+/* What stops eyot__skip_plain: NULL on failure, p itself at a quote or a backslash, else behind a character. */
 static const char *read_stop(reader *s, const char *p)
 {
     if (p == s->end) return eyot__json_unexpected(s, p, "");
@@ -132,7 +110,7 @@ static const char *read_stop(reader *s, const char *p)
 static const char *read_run(reader *s, const char *p)
 {
     for (;;) {
-        const char *stop = skip_plain(p, s->end);
+        const char *stop = eyot__skip_plain(p, s->end);
         p = read_stop(s, stop);
         if (!p || p == stop) return p;
     }

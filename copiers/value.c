@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "copiers/scan.h"
+
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 #define PAGE_LIMIT 1024u /* a larger node gets its own memory, so that a page always holds several */
@@ -236,22 +238,17 @@ size_t eyot__utf8_char(const unsigned char *p, size_t n)
 
 const char *eyot__utf8_check(const char *p, const char *end)
 {
-    while (p < end) {
-        uint64_t eight;
-        while (end - p >= 8 && (memcpy(&eight, p, 8), (eight & 0x8080808080808080u) == 0)) p += 8;
-        if (p == end) break;
-        size_t n = eyot__utf8_char((const unsigned char *)p, (size_t)(end - p));
-        if (!n) break;
+    for (;;) {
+        p = eyot__skip_ascii(p, end);
+        size_t n = p < end ? eyot__utf8_char((const unsigned char *)p, (size_t)(end - p)) : 0;
+        if (!n) return p;
         p += n;
     }
-    return p;
 }
 
 bool eyot__is_plain(const char *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)bytes[i] < 0x20 || bytes[i] == '"' || bytes[i] == '\\') return false;
-    return true;
+    return eyot__skip_unescaped(bytes, bytes + len) == bytes + len;
 }
 
 /* Where there is no random device, addresses and time are all there is. */

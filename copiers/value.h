@@ -418,16 +418,24 @@ eyot_status eyot__map_put(eyot__word *map, const char *key, size_t len, eyot__wo
  * or a removal. `chunks` are nodes of kind CHUNK made by eyot__seq_from, all full but the last. A map of several chunks
  * gets its index: EEXIST, and *duplicate is a key that is in it twice. On failure nothing was taken. ENOMEM. */
 #define EYOT__SEQ_BITS(kind) ((uint16_t)((kind) | 1u << EYOT__HEIGHT_SHIFT))
-static inline eyot__word eyot__seq_from(eyot__arena *a, uint16_t bits, const eyot__word *words, uint32_t n)
+static inline eyot__seq *eyot__seq_room(eyot__arena *a, uint16_t bits, uint32_t n) /* its words are to be written */
 {
     eyot__seq *s = (eyot__seq *)eyot__node_new(a, sizeof *s + n * sizeof s->w[0], bits);
-    if (!s) return 0; /* no memory */
-    s->count = s->cap = n;
-    memcpy(s->w, words, n * sizeof *words);
-    return (eyot__word)s;
+    if (s) s->count = s->cap = n;
+    return s;
+}
+static inline eyot__word eyot__seq_from(eyot__arena *a, uint16_t bits, const eyot__word *words, uint32_t n)
+{
+    eyot__seq *s = eyot__seq_room(a, bits, n);
+    if (s) memcpy(s->w, words, n * sizeof *words);
+    return (eyot__word)s; /* 0: no memory */
 }
 eyot_status eyot__big_from(eyot__word *out, uint16_t bits, const eyot__word *chunks, uint32_t n,
                            const eyot__text **duplicate);
+/* The same for whoever knows the number of chunks first: puts them into w[] and counts them in `count`, then ends it. What
+ * has not ended, or failed to, is let go like any other container. NULL: no memory. */
+eyot__big *eyot__big_begin(uint16_t bits, uint32_t n);
+eyot_status eyot__big_end(eyot__big *b, const eyot__text **duplicate);
 /* The key that n flat words hold twice; NULL. */
 const eyot__text *eyot__find_duplicate(const eyot__word *words, uint32_t n);
 

@@ -56,6 +56,7 @@ eyot_status eyot_engine_new(eyot_engine **out, const eyot_engine_options *option
     if (!engine) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     engine->store = o.store;
     engine->mail = o.store && o.store->ops.inbox;
+    engine->outbox = o.store && o.store->ops.outbox_read;
     engine->lease_ms = o.lease_ms ? o.lease_ms : LEASE_MS;
     engine->max_body = info.max_body ? info.max_body : SIZE_MAX / 4;
     engine->n_threads = o.threads ? o.threads : default_threads();
@@ -158,6 +159,7 @@ static eyot_run *run_new(eyot_engine *engine, const eyot_graph *g, const eyot_ru
     r->graph = g;
     r->chunks = eyot__chunks_ref(engine->chunks);
     r->stored = engine->store != NULL;
+    r->max_events = engine->outbox ? engine->max_body : 0;
     r->status = EYOT_RUN_RUNNING;
     r->began_ns = eyot__run_clock_ns(r);
     pthread_mutex_init(&r->lock, NULL);
@@ -366,6 +368,9 @@ static eyot_status held_by(const eyot_run *r, const eyot__claimed *row, eyot__ow
 {
     long long pid = 0;
     (void)sscanf(row->owner, "%*[^/]/%*[^/]/%lld/", &pid);
+    if (eyot_owner_imports(eyot__bytes(row->owner, strlen(row->owner))))
+        return eyot_error_set(e, EYOT_EBUSY, "run %s is being imported, or its import was cut short: import it again",
+                              r->id);
     if (owner == EYOT__OWNER_SELF) return eyot_error_set(e, EYOT_EBUSY, "run %s already runs on this engine", r->id);
     if (owner == EYOT__OWNER_ALIVE)
         return eyot_error_set(e, EYOT_EBUSY, "run %s is held by process %lld, which is alive", r->id, pid);

@@ -140,21 +140,46 @@ static void sha256_block(uint32_t h[8], const unsigned char *p)
     h[4] += e, h[5] += f, h[6] += g, h[7] += last;
 }
 
-void eyot__sha256(const void *bytes, size_t len, uint8_t out[32])
+void eyot__sha256_begin(eyot__sha256_state *s)
 {
-    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    const unsigned char *p = bytes;
-    size_t rest = len;
-    for (; rest >= 64; rest -= 64, p += 64) sha256_block(h, p);
+    *s = (eyot__sha256_state){
+        .h = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+}
 
+void eyot__sha256_add(eyot__sha256_state *s, const void *bytes, size_t len)
+{
+    const unsigned char *p = bytes;
+    size_t held = s->len % 64;
+    s->len += len;
+    if (held > 0) {
+        size_t n = len < 64 - held ? len : 64 - held;
+        memcpy(s->rest + held, p, n);
+        p += n, len -= n;
+        if (held + n < 64) return;
+        sha256_block(s->h, s->rest);
+    }
+    for (; len >= 64; len -= 64, p += 64) sha256_block(s->h, p);
+    if (len) memcpy(s->rest, p, len);
+}
+
+void eyot__sha256_end(eyot__sha256_state *s, uint8_t out[32])
+{
     /* The rest, a one bit, zeros, and the length in bits: one block or two. */
     unsigned char last[128] = {0};
-    size_t blocks = rest < 56 ? 1 : 2;
-    if (rest) memcpy(last, p, rest);
+    size_t rest = s->len % 64, blocks = rest < 56 ? 1 : 2;
+    memcpy(last, s->rest, rest);
     last[rest] = 0x80;
-    for (size_t i = 0; i < 8; i++) last[64 * blocks - 1 - i] = (unsigned char)(((uint64_t)len << 3) >> (8 * i));
-    for (size_t i = 0; i < blocks; i++) sha256_block(h, last + 64 * i);
-    for (size_t i = 0; i < 32; i++) out[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
+    for (size_t i = 0; i < 8; i++) last[64 * blocks - 1 - i] = (unsigned char)((s->len << 3) >> (8 * i));
+    for (size_t i = 0; i < blocks; i++) sha256_block(s->h, last + 64 * i);
+    for (size_t i = 0; i < 32; i++) out[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void eyot__sha256(const void *bytes, size_t len, uint8_t out[32])
+{
+    eyot__sha256_state s;
+    eyot__sha256_begin(&s);
+    if (len) eyot__sha256_add(&s, bytes, len);
+    eyot__sha256_end(&s, out);
 }
 
 void eyot__hex(const uint8_t *bytes, size_t n, char *out)

@@ -14,6 +14,7 @@ void eyot__out_clear(eyot__out *out)
     eyot__buf_clear(&out->bytes);
     free(out->entries);
     free(out->done);
+    eyot__outbox_free(out->outbox);
     memset(out, 0, sizeof *out);
 }
 
@@ -23,6 +24,7 @@ static void out_reset(eyot__out *out)
     out->n = 0;
     out->snapshot_seq = 0;
     if (out->done) out->done->n = 0;
+    if (out->outbox) eyot__outbox_reset(out->outbox);
 }
 
 eyot_status eyot__run_append(eyot_run *r, eyot_entry_kind kind, const void *key, size_t key_len, const void *record,
@@ -133,6 +135,10 @@ void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
     eyot__out filled = r->out;
     r->out = r->flying;
     r->flying = filled;
+    if (filled.n == 0) { /* a sign of life: events wait for the entries they belong to */
+        r->flying.outbox = r->out.outbox;
+        r->out.outbox = filled.outbox;
+    }
     r->journaled = false;
     r->in_flight = true;
     eyot__out *out = &r->flying;
@@ -158,6 +164,7 @@ void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
         c->inbox_done = done->ids;
         c->n_inbox_done = done->n;
     }
+    if (out->outbox) eyot__outbox_make(out->outbox, c);
     memcpy(c->token, r->token, sizeof c->token);
     c->crc = out->n ? commit_crc(c) : 0;
 }

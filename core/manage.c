@@ -7,6 +7,7 @@
 #include "core/random.h"
 #include "core/record.h"
 #include "core/run.h"
+#include "core/transfer.h"
 
 enum {
     LEASE_MS = 10000, /* of the claim under which a run is cancelled */
@@ -17,12 +18,14 @@ typedef struct seen_row {
     uint64_t epoch, head, steps;
     eyot_run_status status;
     bool held, gone; /* by somebody; who is gone */
+    bool imports;    /* half a run */
 } seen_row;
 
 static eyot_status see_row(void *arg, const eyot_run_row *row)
 {
     seen_row *r = arg;
-    *r = (seen_row){row->epoch, row->head, row->steps, (eyot_run_status)row->status, false, false};
+    *r = (seen_row){row->epoch, row->head, row->steps, (eyot_run_status)row->status, false, false, false};
+    r->imports = eyot_owner_imports(row->owner);
     r->held = row->owner.n > 0 && row->due_ms > row->now_ms;
     r->gone = r->held && eyot_owner_is_gone(row->owner);
     return EYOT_OK;
@@ -144,6 +147,8 @@ eyot_status eyot_store_cancel(eyot_store *store, const char *run_id, bool *held,
         seen_row row;
         status = find_run(store, run_id, &row, e);
         if (status) return status;
+        if (row.imports)
+            return eyot_error_set(e, EYOT_EALREADY, "run %s is not there yet: it is being imported", run_id);
         bool there = row.held && !row.gone;
         if (held) *held = there;
         if (!there &&
@@ -162,7 +167,9 @@ eyot_status eyot_store_delete(eyot_store *store, const char *run_id, eyot_error 
     seen_row row;
     eyot_status status = find_run(store, run_id, &row, e);
     if (status) return status;
-    return eyot__store_delete_run(store, eyot__bytes(run_id, strlen(run_id)), row.gone ? row.epoch : 0, e);
+    eyot_bytes run = eyot__bytes(run_id, strlen(run_id));
+    if (row.imports) return eyot__import_discard(store, run, e);
+    return eyot__store_delete_run(store, run, row.gone ? row.epoch : 0, e);
 }
 
 /* ---- notes --------------------------------------------------------------------------------------------------------- */

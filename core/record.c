@@ -73,6 +73,12 @@ void eyot__record_seal(unsigned char *record, size_t len, eyot_bytes run, uint64
     put_u32(crc, crc_of_place(get_u32(crc), run, seq));
 }
 
+void eyot__record_reseal(unsigned char *record, size_t len, eyot_bytes run, uint64_t seq)
+{
+    put_u32(record + len - CRC_BYTES, eyot__crc32c(0, record, len - CRC_BYTES));
+    eyot__record_seal(record, len, run, seq);
+}
+
 /* What is wrong with the record; NULL: nothing. */
 static const char *damage(const unsigned char *record, size_t len, eyot_bytes run, uint64_t seq)
 {

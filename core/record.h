@@ -20,6 +20,9 @@ void eyot__record_end(eyot_buf *buf, size_t at); /* patches the length, adds roo
 /* Completes the CRC with the record's place. `record` is the finished record of `len` bytes in place. */
 void eyot__record_seal(unsigned char *record, size_t len, eyot_bytes run, uint64_t seq);
 
+/* Another place: the CRC is taken anew. The record is a good one. */
+void eyot__record_reseal(unsigned char *record, size_t len, eyot_bytes run, uint64_t seq);
+
 /* What was read: points into the record. */
 typedef struct eyot__record {
     uint32_t version;

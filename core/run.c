@@ -258,15 +258,19 @@ static void settle(eyot_task *t, eyot_status status, outcome *o)
         return;
     }
     if (status > 0 || (status && strcmp(eyot_status_name(status), "unknown") == 0)) { /* also PENDING, when completed */
-        if (!t->text) eyot_task_fail(t, "the node returned %d, which is no status of a finished task", (int)status);
+        if (!t->said || !t->said->text[0])
+            eyot_task_fail(t, "the node returned %d, which is no status of a finished task", (int)status);
         status = EYOT_EFAILED;
     }
     if (status) {
-        o->status = eyot_error_set(&o->e, status, "%s", t->text ? t->text : eyot_status_text(status));
+        o->status =
+            eyot_error_set(&o->e, status, "%s", t->said && t->said->text[0] ? t->said->text : eyot_status_text(status));
         return;
     }
     const eyot__policy *policy = t->run->graph->nodes[node].policy;
-    if (t->run->stored && policy && policy->rescue) o->before = eyot__state_ref(t->a.state);
+    /* In exit mode the last snapshot has the state that a task leaves which could not be committed. */
+    bool may_go_back = (policy && policy->rescue) || (eyot__task_emits(t) && t->run->durability == EYOT_EXIT);
+    if (t->run->stored && may_go_back) o->before = eyot__state_ref(t->a.state);
     o->status = eyot__task_settle(t, o->few, &o->taken, &o->n, &o->e);
 }
 
@@ -500,8 +504,13 @@ static void maybe_snapshot(eyot_run *r)
 static bool commit_task(eyot_run *r, eyot_task *t, outcome *o, const eyot_buf *entry, size_t key_len)
 {
     bool logged = entry && r->durability != EYOT_EXIT;
-    if (logged &&
-        eyot__run_append(r, EYOT_ENTRY_TASK, entry->data, key_len, entry->data + key_len, entry->len - key_len)) {
+    size_t events = eyot__emit_count(r);
+    eyot_status status = eyot__task_emits(t) ? eyot__emit_append(r, t) : EYOT_OK;
+    if (!status && logged)
+        status =
+            eyot__run_append(r, EYOT_ENTRY_TASK, entry->data, key_len, entry->data + key_len, entry->len - key_len);
+    if (status) {
+        eyot__emit_rewind(r, events);
         o->status = eyot_error_set(&o->e, EYOT_ENOMEM, "out of memory while writing an entry");
         return false;
     }
@@ -786,9 +795,11 @@ void eyot__run_settle_end(eyot_run *r)
     bool suspended = !finished && is_suspended(r);
     if (!finished && !cancelled && !leaving && !r->failing && !suspended) return;
     /* In exit mode the only entry before the status; written before the last join consumes the ends. */
-    if (r->stored && r->durability == EYOT_EXIT && !r->lost && !r->broken) {
-        eyot_status status = eyot__run_append_snapshot(r);
-        if (status) eyot__run_fail(r, status, "the last snapshot could not be written: %s", eyot_status_text(status));
+    if (r->stored && r->durability == EYOT_EXIT && !r->lost) {
+        eyot_status status = r->broken ? EYOT_ECONFLICT : eyot__run_append_snapshot(r);
+        if (status) eyot__emit_rewind(r, 0); /* their tasks are not stored either, and run again */
+        if (status && !r->broken)
+            eyot__run_fail(r, status, "the last snapshot could not be written: %s", eyot_status_text(status));
     }
     if (finished && !r->failing) final_state(r);
     r->status = r->failing  ? EYOT_RUN_FAILED

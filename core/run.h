@@ -14,6 +14,7 @@
 
 #include "core/branch.h"
 #include "core/clock.h"
+#include "core/outbox.h"
 #include "core/store.h"
 
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
@@ -32,6 +33,13 @@ typedef enum eyot__task_phase {
 enum { EYOT__VERDICT_OPEN, EYOT__VERDICT_RESULT, EYOT__VERDICT_TIMEOUT };
 
 typedef enum eyot__alarm { EYOT__ALARM_TIMEOUT, EYOT__ALARM_GRACE, EYOT__ALARM_RETRY, EYOT__ALARM_SLEEP } eyot__alarm;
+
+/* What an attempt has said so far: the text of its error, and events, of which topic and payload have their length before them. */
+typedef struct eyot__said {
+    eyot_buf events;
+    uint32_t n_events;
+    char text[sizeof(((eyot_error *)0)->text)]; /* "": none */
+} eyot__said;
 
 /* What most tasks never need: made for a policy, a wait or a listener. Run lock, but for what eyot_task_ask writes. */
 typedef struct eyot__aside {
@@ -59,8 +67,8 @@ struct eyot_task {
     void *update;       /* given by the node; owned */
     eyot__state *edit;  /* eyot_task_edit: a private copy; with EYOT_RUN_CHECK_INPUTS: what the node was given */
     eyot__taken *sends; /* items by edge, in the order of the calls, and named edges with a NULL item; owned */
-    char *text;         /* of the error; owned */
     char *key;          /* when somebody asked for it; owned */
+    eyot__said *said;   /* owned; NULL: nothing */
     eyot__aside *aside; /* owned; NULL: not needed. Made under the run's lock, lives as long as the task */
     union {
         uint64_t after;      /* until it starts: may start once this entry is acknowledged */
@@ -78,6 +86,11 @@ struct eyot_task {
     int failed;        /* a call inside the node that could not be done: the task cannot succeed */
 };
 
+eyot__said *eyot__said_of(eyot_task *t); /* made when missing; NULL: no memory */
+static inline bool eyot__task_emits(const eyot_task *t)
+{
+    return t->said && t->said->n_events > 0;
+}
 void eyot__task_init(eyot_task *t, eyot_run *run); /* for one that was just fired */
 void eyot__task_again(eyot_task *t);               /* for another attempt of one that was cleared */
 void eyot__task_clear_all(eyot_task *t);
@@ -135,7 +148,8 @@ typedef struct eyot__out {
     eyot_entry *entries; /* key.p and body.p are offsets in bytes until the commit is made */
     size_t n, cap;
     uint64_t snapshot_seq;
-    eyot__done *done; /* owned; NULL: none so far */
+    eyot__done *done;     /* owned; NULL: none so far */
+    eyot__outbox *outbox; /* owned; NULL: none so far. Goes with entries only */
 } eyot__out;
 
 enum { EYOT__RUN_INLINE_TASKS = 4 };
@@ -196,6 +210,7 @@ struct eyot_run {
     void (*on_end)(void *arg); /* called once when it has ended, with its lock held; NULL: nobody listens */
     void *on_end_arg;
     uint64_t tail_bytes, snapshot_bytes;
+    uint64_t max_events; /* bytes that the events of one task may have together; 0: the store keeps none */
     eyot__out out, flying;
     eyot_run *journal_next;
 
@@ -309,6 +324,7 @@ struct eyot_engine {
     uint32_t n_replacements; /* threads that were started for stuck ones, ever … */
     uint32_t stuck, surplus; /* … for those that are stuck now; those that may go */
     bool mail;               /* the store takes messages */
+    bool outbox;             /* it keeps events */
     uint64_t number;         /* among the engines of this process */
     eyot_engine *next;       /* on owner.c's list of those that live */
     eyot__chunks *chunks;    /* for the runs */
@@ -353,6 +369,12 @@ void eyot__journal_unmake(eyot_run *r);
 eyot_status eyot__journal_init(eyot__journal *j); /* ENOMEM; to be cleared all the same */
 void eyot__journal_clear(eyot__journal *j);
 void eyot__out_clear(eyot__out *out);
+
+/* core/emit.c: events. Run lock held. */
+/* Those of a task that is being committed: appended to what goes with the run's next entries. ENOMEM: nothing is. */
+eyot_status eyot__emit_append(eyot_run *r, const eyot_task *t);
+size_t eyot__emit_count(const eyot_run *r);        /* so many are pending … */
+void eyot__emit_rewind(eyot_run *r, size_t count); /* … and only so many of them stay */
 
 /* core/owner.c: who holds a run. boot id, pid namespace, pid, start time, engine. */
 void eyot__owner_enter(eyot_engine *engine); /* fills its number and owner */

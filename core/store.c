@@ -289,6 +289,17 @@ eyot_status eyot_store_get_graph(eyot_store *s, const char *fingerprint, eyot_bu
     return eyot__store_get_graph(s, text_of(fingerprint), source, e);
 }
 
+eyot_status eyot_store_read_events(eyot_store *s, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg,
+                                   eyot_buf *next, eyot_error *e)
+{
+    return eyot__store_outbox_read(s, cursor, limit, fn, arg, next, e);
+}
+
+eyot_status eyot_store_ack_events(eyot_store *s, const eyot_bytes *ids, size_t n, eyot_error *e)
+{
+    return eyot__store_outbox_ack(s, ids, n, e);
+}
+
 eyot_status eyot_store_inform(eyot_store *s, eyot_store_info *out, eyot_error *e)
 {
     memset(out, 0, sizeof *out);

@@ -39,13 +39,15 @@ void eyot__task_clear_all(eyot_task *t)
     free_value(t, t->update);
     for (uint32_t i = 0; i < t->n_sends; i++) free_value(t, t->sends[i].item);
     free(t->sends);
-    free(t->text);
     free(t->key);
+    if (t->said) eyot__buf_clear(&t->said->events);
+    free(t->said);
     eyot__state_unref(t->edit, history_of(t));
     t->update = NULL;
     t->sends = NULL;
     t->n_sends = t->cap_sends = 0;
-    t->text = t->key = NULL;
+    t->key = NULL;
+    t->said = NULL;
     t->edit = NULL;
     t->touched = false;
 }
@@ -180,21 +182,26 @@ eyot_status eyot_task_send(eyot_task *task, const char *to, void *item_take)
     return add_send(task, edge, item_take);
 }
 
+eyot__said *eyot__said_of(eyot_task *t)
+{
+    if (t->said) return t->said;
+    t->said = calloc(1, sizeof *t->said);
+    t->touched = true;
+    return t->said;
+}
+
 eyot_status eyot_task_fail(eyot_task *task, const char *fmt, ...)
 {
     eyot_error e;
     char text[sizeof e.text];
+    eyot__said *said = eyot__said_of(task);
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     eyot_error_set(&e, EYOT_EFAILED, "%s", text);
-    task->touched = true;
-    free(task->text);
-    size_t len = strlen(e.text) + 1;
-    task->text = malloc(len);
-    if (!task->text) return EYOT_ENOMEM;
-    memcpy(task->text, e.text, len);
+    if (!said) return EYOT_ENOMEM;
+    memcpy(said->text, e.text, sizeof said->text);
     return EYOT_EFAILED;
 }
 
@@ -389,7 +396,7 @@ eyot_status eyot__task_settle(eyot_task *t, eyot__taken few[EYOT__TAKEN_FEW], ey
     *n_taken = 0;
     if (t->failed)
         return eyot_error_set(e, (eyot_status)t->failed, "%s",
-                              t->text ? t->text : eyot_status_text((eyot_status)t->failed));
+                              t->said && t->said->text[0] ? t->said->text : eyot_status_text((eyot_status)t->failed));
     /* Nothing of a failed attempt reaches the state: where choosing the way can fail, the old state is kept meanwhile. */
     bool safe = t->run->graph->nodes[t->a.who.node].plain && t->n_sends == 0 && !t->ended;
     eyot__state *before = safe ? NULL : eyot__state_ref(t->a.state);

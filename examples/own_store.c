@@ -335,6 +335,7 @@ static eyot_status own_info(void *self, eyot_store_info *out, eyot_error *e)
     snprintf(out->backend, sizeof out->backend, "own");
     snprintf(out->version, sizeof out->version, "1");
     snprintf(out->reasons, sizeof out->reasons, "an example that keeps everything in memory");
+    snprintf(out->advice, sizeof out->advice, "another store");
     return EYOT_OK;
 }
 

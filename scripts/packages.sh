@@ -21,6 +21,7 @@ declare -A package_test=(
     [libcjson-dev]='test -e /usr/include/cjson/cJSON.h'
     [libmsgpack-dev]='test -e /usr/include/msgpack.h'
     [libmariadb-dev]='pkg-config --exists libmariadb || pkg-config --exists mysqlclient'
+    [libssl-dev]='test -e /usr/include/openssl/ssl.h'
     [libhiredis-dev]='test -e /usr/include/hiredis/hiredis.h'
     [mariadb-server-core]='command -v mariadbd || test -x /usr/sbin/mariadbd'
     [mariadb-client-core]='command -v mariadb'

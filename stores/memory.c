@@ -518,6 +518,7 @@ static eyot_status memory_info(void *self, eyot_store_info *out, eyot_error *e)
     snprintf(out->backend, sizeof out->backend, "memory");
     snprintf(out->version, sizeof out->version, "eyot %s", eyot_version());
     snprintf(out->reasons, sizeof out->reasons, "kept in the memory of this process only");
+    snprintf(out->advice, sizeof out->advice, "a store that is kept: the path of a file, or the URL of a server");
     return EYOT_OK;
 }
 

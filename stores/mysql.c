@@ -428,10 +428,9 @@ static eyot_status claim(eyot__my_connection *c, void *arg, eyot_error *e)
 static eyot_status mysql_claim(void *self, const eyot_claim *c, eyot_row_fn fn, void *arg, eyot_error *e)
 {
     claiming k = {.claim = c};
-    size_t most = (size_t)1 << (EYOT__MYSQL_LEVELS - 1);
-    if (c->n_graphs > most)
-        return eyot_error_set(e, EYOT_ELIMIT, "a claim for %zu graphs: a MySQL store takes up to %zu", c->n_graphs,
-                              most);
+    if (c->n_graphs > EYOT__MYSQL_MOST)
+        return eyot_error_set(e, EYOT_ELIMIT, "a claim for %zu graphs: a MySQL store takes up to %d", c->n_graphs,
+                              EYOT__MYSQL_MOST);
     if (c->owner.n > EYOT__MYSQL_NAME)
         return eyot_error_set(e, EYOT_ELIMIT, "an owner of %zu bytes is more than the %d a MySQL store takes",
                               c->owner.n, EYOT__MYSQL_NAME);
@@ -735,6 +734,7 @@ static eyot_status tell_info(void *self, eyot_store_info *out, eyot_error *e)
     snprintf(out->backend, sizeof out->backend, "mysql");
     snprintf(out->version, sizeof out->version, "%s", s->version);
     snprintf(out->reasons, sizeof out->reasons, "%s", s->reasons);
+    snprintf(out->advice, sizeof out->advice, "%s", s->advice);
     return EYOT_OK;
 }
 

@@ -16,7 +16,8 @@ enum {
     EYOT__MYSQL_FORMAT = 1,
     EYOT__MYSQL_SHARDS = 64,
     EYOT__MYSQL_POOL = 64,       /* connections at most */
-    EYOT__MYSQL_LEVELS = 11,     /* a repeated part is there 1, 2, 4 … 1024 times */
+    EYOT__MYSQL_LEVELS = 19,     /* how often a repeated part can be there: mysql_client.c */
+    EYOT__MYSQL_MOST = 1024,     /* at most */
     EYOT__MYSQL_ROWS = 64,       /* rows of one statement that writes */
     EYOT__MYSQL_ARGS = 1100,     /* values of one statement */
     EYOT__MYSQL_COLUMNS = 20,    /* of a result */
@@ -38,6 +39,11 @@ enum { EYOT__MYSQL_PARKED = 0, EYOT__MYSQL_HELD = 1, EYOT__MYSQL_WAITING = 2, EY
 #define EYOT__MYSQL_ROW                                                                           \
     "run_id, graph, fingerprint, origin, queue, owner, token, epoch, head, steps, snapshot_seq, " \
     "status, attempts, priority, crc, due_ms, created_ms, updated_ms, " EYOT__MYSQL_NOW " AS now_ms"
+/* The same without what a commit need not know. */
+#define EYOT__MYSQL_LOCKED                                                                                      \
+    "run_id, '', '', '', '', owner, token, epoch, head, steps, snapshot_seq, status, attempts, priority, crc, " \
+    "due_ms, "                                                                                                  \
+    "created_ms, updated_ms, " EYOT__MYSQL_NOW " AS now_ms"
 #define EYOT__MYSQL_ROW_SHAPE "bbbbbbbnnnnnnnnnnnn"
 #define EYOT__MYSQL_RUN "shard = ? AND run_id = ?"
 /* Two values: 1 for never, and ms from now. */
@@ -52,7 +58,7 @@ enum { EYOT__MYSQL_PARKED = 0, EYOT__MYSQL_HELD = 1, EYOT__MYSQL_WAITING = 2, EY
       "ON DUPLICATE KEY UPDATE value = value")                                                                    \
     X(ROW, EYOT__MYSQL_ROW_SHAPE, "SELECT " EYOT__MYSQL_ROW " FROM @run WHERE " EYOT__MYSQL_RUN)                  \
     X(LOCK, EYOT__MYSQL_ROW_SHAPE,                                                                                \
-      "SELECT " EYOT__MYSQL_ROW " FROM @run FORCE INDEX (PRIMARY) "                                               \
+      "SELECT " EYOT__MYSQL_LOCKED " FROM @run FORCE INDEX (PRIMARY) "                                            \
       "WHERE {(" EYOT__MYSQL_RUN ")| OR } ORDER BY shard, run_id FOR UPDATE")                                     \
     X(ADVANCE, "",                                                                                                \
       "UPDATE @run SET head = ?, steps = ?, crc = ?, attempts = 0, "                                              \
@@ -234,9 +240,11 @@ typedef struct eyot__mysql {
     eyot__mysql_settings set;
     char shown[104]; /* "mysql store at host/db", for error texts */
     pid_t pid;
+    bool opened; /* opening has ended well */
     char version[64];
     eyot_store_class durability;
     char reasons[320];
+    const char *advice;
     uint64_t max_packet, max_body;
 
     pthread_mutex_t lock; /* over all below and `taken`, `generation` of connections */
@@ -266,8 +274,10 @@ eyot_status eyot__my_define(eyot__my_connection *c, const char *sql, eyot_error 
 typedef void (*eyot__my_pair_fn)(void *arg, const char *name, const char *value);
 eyot_status eyot__my_pairs(eyot__my_connection *c, const char *sql, eyot__my_pair_fn fn, void *arg, eyot_error *e);
 
-/* Begins to fill a statement whose repeated part is there for n of something; returns how many times it is there: the
- * next power of two. Values follow in the order of the text; bytes are borrowed until the statement has run. */
+/* How many of n rows go into one statement, so that few statements do for all of them. */
+size_t eyot__my_rows_together(size_t n);
+/* Begins to fill a statement whose repeated part is there for n of something; returns how many times it is there, which
+ * may be more. Values follow in the order of the text; bytes are borrowed until the statement has run. */
 size_t eyot__my_begin(eyot__my_connection *c, eyot__my_sql sql, size_t n);
 void eyot__my_number(eyot__my_connection *c, uint64_t v);
 void eyot__my_signed(eyot__my_connection *c, int64_t v);

@@ -62,7 +62,8 @@ static eyot_status set_tls(MYSQL *db, const eyot__mysql_settings *set, eyot_erro
                               "use verify-full, or required to verify nothing");
     mysql_optionsv(db, MYSQL_OPT_SSL_ENFORCE, &on);
     mysql_optionsv(db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-    if (set->tls_ca) mysql_optionsv(db, MYSQL_OPT_SSL_CA, set->tls_ca);
+    /* Some builds of it verify whenever they know an authority. */
+    if (verify && set->tls_ca) mysql_optionsv(db, MYSQL_OPT_SSL_CA, set->tls_ca);
     return EYOT_OK;
 }
 
@@ -199,6 +200,7 @@ static eyot__my_trouble trouble_of(unsigned number)
     case CR_UNKNOWN_ERROR:
     case CR_CONNECTION_ERROR:
     case CR_CONN_HOST_ERROR:
+    case CR_UNKNOWN_HOST:
     case CR_SERVER_GONE_ERROR:
     case CR_SERVER_HANDSHAKE_ERR:
     case CR_SERVER_LOST:
@@ -433,6 +435,10 @@ eyot_status eyot__my_define(eyot__my_connection *c, const char *sql, eyot_error 
     return r;
 }
 
+/* Few enough for a connection to keep a statement of each, enough for two of them to make any number of rows up to 64. */
+static const size_t times[EYOT__MYSQL_LEVELS] = {
+    1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 32, 40, 48, 56, 64, 128, 256, 512, EYOT__MYSQL_MOST};
+
 static eyot_status failed_statement(eyot__my_connection *c, MYSQL_STMT *st, eyot_error *e)
 {
     eyot_status r = failed(c, mysql_stmt_errno(st), mysql_stmt_error(st), e);
@@ -445,7 +451,7 @@ static eyot_status prepare(eyot__my_connection *c, MYSQL_STMT **out, eyot_error 
     int failure = 0;
     eyot_buf text = EYOT__BUF_INIT;
     MYSQL_STMT *st = mysql_stmt_init(c->db);
-    if (!st || write_text(c->store, statements[c->sql].text, (size_t)1 << c->level, &text)) {
+    if (!st || write_text(c->store, statements[c->sql].text, times[c->level], &text)) {
         if (st) mysql_stmt_close(st);
         eyot__buf_clear(&text);
         return no_memory(e);
@@ -464,12 +470,19 @@ static eyot_status prepare(eyot__my_connection *c, MYSQL_STMT **out, eyot_error 
     return r;
 }
 
+size_t eyot__my_rows_together(size_t n)
+{
+    size_t level = 0;
+    while (level + 1 < EYOT__MYSQL_LEVELS && times[level + 1] <= n) level++;
+    return times[level];
+}
+
 size_t eyot__my_begin(eyot__my_connection *c, eyot__my_sql sql, size_t n)
 {
     c->sql = sql;
     c->n_args = 0;
-    for (c->level = 0; (size_t)1 << c->level < n; c->level++) {}
-    return (size_t)1 << c->level;
+    for (c->level = 0; times[c->level] < n; c->level++) {}
+    return times[c->level];
 }
 
 static MYSQL_BIND *next_arg(eyot__my_connection *c)

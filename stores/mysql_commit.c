@@ -56,19 +56,17 @@ static const eyot_entry *entry_at(const eyot_commit *const *commits, size_t n, p
     return p->commit < n ? &commits[p->commit]->entries[p->entry] : NULL;
 }
 
-/* How many entries from here on go into one statement: a power of two, and no more bytes than the server takes. */
+/* How many entries from here on go into one statement; no more bytes than the server takes. */
 static size_t count_together(const eyot__mysql *s, const eyot_commit *const *commits, size_t n, place p)
 {
-    size_t rows = 0, together = 1;
+    size_t rows = 0;
     uint64_t bytes = 0;
     for (const eyot_entry *from; rows < EYOT__MYSQL_ROWS && (from = entry_at(commits, n, &p)) != NULL; p.entry++) {
         bytes += from->body.n + from->key.n + 256;
         if (rows > 0 && bytes > s->max_body) break;
         rows++;
     }
-    if (rows == 0) return 0;
-    while (together * 2 <= rows) together *= 2;
-    return together;
+    return rows ? eyot__my_rows_together(rows) : 0;
 }
 
 eyot_status eyot__my_add_entries(eyot__my_connection *c, const eyot_commit *const *commits, size_t n, eyot_error *e)

@@ -136,7 +136,6 @@ static eyot_status read_settings(eyot__mysql_settings *set, eyot__url *url, eyot
     if (!r && socket && (server.port || (*server.host && strcmp(server.host, "localhost") != 0)))
         r = eyot_error_set(e, EYOT_EINVAL, "a mysql store is at a socket or at a host, not at both");
     if (!r) r = keep_texts(set, &server, database, socket, ca ? ca : system_ca(), e);
-    memset(server.from_file, 0, sizeof server.from_file);
     if (!r) r = read_tls(set, tls, e);
     if (!r) r = read_prefix(set, prefix ? prefix : "eyot_", e);
     if (!r) r = eyot__url_param_number(url, "pool", 1, EYOT__MYSQL_POOL, &set->pool, e);
@@ -191,6 +190,9 @@ static void judge_class(eyot__mysql *s, const server *found)
                                        "a power loss of the server may take its last second"};
     uint64_t flush = found->seen && found->flush < 3 ? found->flush : 0;
     s->durability = classes[flush];
+    s->advice = flush != 1               ? "innodb_flush_log_at_trx_commit=1 on the server"
+                : found->doublewrite_off ? "innodb_doublewrite=ON on the server"
+                                         : "none: a mysql store claims no more, whatever replicas the server has";
     if (!found->seen) {
         snprintf(s->reasons, sizeof s->reasons, "the server does not say when it writes commits to its disk");
         return;
@@ -343,6 +345,7 @@ static eyot_status mysql_open(const eyot_store_ops **ops, void **self, eyot__url
     if (!r) r = eyot__my_library_init(e);
     if (!r) r = make_pool(s, e);
     if (!r) r = eyot__my_do_within(s, s->set.timeout_ms, false, open_schema, &flags, e);
+    s->opened = !r;
     if (r)
         eyot__mysql_close(s);
     else

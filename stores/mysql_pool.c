@@ -14,6 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <errmsg.h>
+
+#define OPEN_NS 1000000000u
 #define IDLE_NS 1000000000u /* from when on a connection is looked at before it is used */
 
 /* ---- signals ---------------------------------------------------------------------------------------------------- */
@@ -156,11 +159,18 @@ static eyot_status check_fork(const eyot__mysql *s, eyot_error *e)
     return eyot_error_set(e, EYOT_EFORKED, "%s was opened before this process was forked: open it again", s->shown);
 }
 
+/* While a store is opened: nobody is there, or has that name. A mistake is told soon, a server that starts has a second. */
+static bool is_nowhere(const eyot__mysql *s, const eyot__my_connection *c, uint64_t begun_ns)
+{
+    bool nobody = c->error == CR_CONNECTION_ERROR || c->error == CR_CONN_HOST_ERROR || c->error == CR_UNKNOWN_HOST;
+    return !s->opened && nobody && eyot__now_ns() - begun_ns > OPEN_NS;
+}
+
 eyot_status eyot__my_do_within(eyot__mysql *s, uint64_t ms, bool writing, eyot__my_fn fn, void *arg, eyot_error *e)
 {
     quiet q;
     bool unsure = false, old;
-    uint64_t deadline = eyot__now_ns() + ms * 1000000;
+    uint64_t begun = eyot__now_ns(), deadline = begun + ms * 1000000;
     eyot_status r = check_fork(s, e);
     if (r) return r;
     begin_quiet(&q);
@@ -173,12 +183,13 @@ eyot_status eyot__my_do_within(eyot__mysql *s, uint64_t ms, bool writing, eyot__
         c->unsure = unsure;
         r = attempt(c, writing, old, fn, arg, e);
         eyot__my_trouble trouble = r ? c->trouble : EYOT__TROUBLE_NONE;
+        bool nowhere = r && is_nowhere(s, c, begun);
         if (trouble == EYOT__TROUBLE_LOST) {
             unsure = true;
             eyot__my_disconnect(c);
         }
         give(s, c, trouble == EYOT__TROUBLE_LOST);
-        if (trouble == EYOT__TROUBLE_NONE || eyot__now_ns() >= deadline) break;
+        if (trouble == EYOT__TROUBLE_NONE || nowhere || eyot__now_ns() >= deadline) break;
         /* A connection that died while nobody looked is no reason to wait. */
         if (tries > 0 || fresh || trouble == EYOT__TROUBLE_AGAIN) back_off(tries, deadline);
         if (eyot__now_ns() >= deadline) break;

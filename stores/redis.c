@@ -178,13 +178,26 @@ static void put_event(eyot__redis_batch *b, const eyot_event *from)
     eyot__redis_added(b);
 }
 
+/* A command of 1 GiB is where a server cuts the connection (client-query-buffer-limit). */
+static const size_t most_bytes = (size_t)1000 << 20;
+
 static eyot_status check_sizes(const eyot__redis *s, const eyot_commit *c, eyot_error *e)
 {
     eyot_status r = EYOT_OK;
-    for (size_t i = 0; i < c->n_entries && !r; i++)
+    size_t sum = 0;
+    for (size_t i = 0; i < c->n_entries && !r; i++) {
         r = eyot__redis_check_size(s, c->run, "an entry", c->entries[i].body.n, e);
-    for (size_t i = 0; i < c->n_events && !r; i++)
-        r = eyot__redis_check_size(s, c->run, "an event", c->events[i].topic.n + c->events[i].payload.n, e);
+        sum += c->entries[i].key.n + c->entries[i].body.n + 64;
+        if (sum > most_bytes) break;
+    }
+    for (size_t i = 0; i < c->n_events && !r && sum <= most_bytes; i++) {
+        size_t n = c->events[i].topic.n + c->events[i].payload.n;
+        r = eyot__redis_check_size(s, c->run, "an event", n, e);
+        sum += n + c->events[i].id.n + 64;
+    }
+    if (!r && sum > most_bytes)
+        r = eyot_error_set(e, EYOT_ELIMIT, "run " EYOT__ID ": a commit of more than %zu bytes is more than Redis takes",
+                           EYOT__ID_ARGS(c->run), most_bytes);
     if (!r && c->head + c->n_entries >= EYOT__REDIS_MOST_SEQ && c->head < EYOT__REDIS_MOST_SEQ)
         r = eyot_error_set(e, EYOT_ELIMIT, "run " EYOT__ID ": more than %" PRIu64 " entries", EYOT__ID_ARGS(c->run),
                            EYOT__REDIS_MOST_SEQ);
@@ -259,16 +272,8 @@ static eyot_status commit_result(int code)
     case EYOT__REDIS_EALREADY: return EYOT_EALREADY;
     case EYOT__REDIS_ESTALE: return EYOT_ESTALE;
     case EYOT__REDIS_EFENCED: return EYOT_EFENCED;
-    case EYOT__REDIS_EGONE: return EYOT_EGONE;
     }
-    return EYOT_ECORRUPT;
-}
-
-static eyot_status corrupt_log(eyot_bytes run, eyot_error *e)
-{
-    return eyot_error_set(e, EYOT_ECORRUPT,
-                          "run " EYOT__ID ": its log in Redis has not as many entries as its row says",
-                          EYOT__ID_ARGS(run));
+    return EYOT_EGONE; /* also: its row is there, its log is not */
 }
 
 /* Commits that are sent together: of different runs, and those of them whose queue was guessed wrong once more. */
@@ -292,9 +297,10 @@ static eyot_status commit_wave(eyot__redis *s, eyot_commit **wave, size_t n, eyo
             if (code == EYOT__REDIS_QUEUE) {
                 r = eyot__redis_learn_queue(s, wave[i]->run, eyot__redis_text(eyot__redis_item(reply, 1)), e);
                 wave[left++] = wave[i];
+            } else if (code < 0) {
+                r = eyot__redis_unexpected(s, e);
             } else {
                 wave[i]->result = commit_result(code);
-                if (wave[i]->result == EYOT_ECORRUPT) r = corrupt_log(wave[i]->run, e);
             }
         }
         n = left;
@@ -724,7 +730,10 @@ static eyot_status list_page(eyot__redis_batch *b, eyot_bytes id, uint64_t *from
     const redisReply *reply = b->at[0].reply, *list = eyot__redis_item(reply, 2);
     int code = eyot__redis_code(reply);
     if (code == EYOT__REDIS_EGONE) return eyot__redis_no_run(id, e);
-    if (code == EYOT__REDIS_ECORRUPT) return corrupt_log(id, e);
+    if (code == EYOT__REDIS_ECORRUPT)
+        return eyot_error_set(e, EYOT_ECORRUPT,
+                              "run " EYOT__ID ": its log in Redis has fewer entries than its row says",
+                              EYOT__ID_ARGS(id));
     if (code != EYOT__REDIS_OK) return eyot__redis_unexpected(b->store, e);
     for (size_t i = 0; i < eyot__redis_count(list) && !r; i++) {
         if (!read_entry(list->element[i], *from, with_bodies, &entry)) return eyot__redis_unexpected(b->store, e);
@@ -758,6 +767,7 @@ static eyot_status redis_info(void *self, eyot_store_info *out, eyot_error *e)
     snprintf(out->backend, sizeof out->backend, "redis");
     snprintf(out->version, sizeof out->version, "%s", s->version);
     snprintf(out->reasons, sizeof out->reasons, "%s", s->reasons);
+    snprintf(out->advice, sizeof out->advice, "%s", s->advice);
     return EYOT_OK;
 }
 

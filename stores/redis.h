@@ -57,6 +57,7 @@ typedef struct eyot__redis {
     bool cluster, existing;
     eyot_store_class durability;
     char reasons[256], version[64];
+    const char *advice; /* what would make the class a stronger one */
     uint64_t max_body;
     char sha[EYOT__REDIS_SCRIPTS][41];
 

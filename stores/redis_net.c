@@ -458,6 +458,7 @@ static void judge_error(round *r, eyot__redis_command *c, const redisReply *repl
     if (begins(reply, "READONLY")) {
         broke(r, false, "the server has become a replica and takes no writes");
         r->refresh = true;
+        drop_idle(r->store, node); /* its name may lead to another one by now */
     } else if (begins(reply, "OOM")) {
         broke(r, true, "the server's memory is full (maxmemory): it takes no writes");
     } else if (begins(reply, "MISCONF")) {
@@ -660,8 +661,8 @@ void eyot__redis_refresh(eyot__redis *s, uint64_t deadline_ns)
     for (unsigned i = 0; i < n; i++) {
         uint64_t now = eyot__now_ns();
         if (now >= deadline_ns) return;
-        uint64_t part = (deadline_ns - now) / 2;
-        if (read_map(s, (from + i) % n, now + (part > 1000000 ? part : 1000000))) return;
+        uint64_t part = (deadline_ns - now) / 2, most = s->timeout_ms * 1000000;
+        if (read_map(s, (from + i) % n, now + (part < most ? part : most))) return;
     }
 }
 

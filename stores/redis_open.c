@@ -198,12 +198,12 @@ static void config_field(const redisReply *r, char *out, size_t size)
     snprintf(out, size, "%.*s", (int)(text.n < size ? text.n : size - 1), text.n ? (const char *)text.p : "");
 }
 
-static eyot_status ask_info(eyot__redis *s, server_facts *f, eyot_error *e)
+static eyot_status ask_info(eyot__redis *s, uint16_t slot, server_facts *f, eyot_error *e)
 {
     eyot__redis_batch b;
-    char name[24] = "", forked[32];
+    char name[24] = "", forked[20];
     eyot__redis_batch_init(&b, s);
-    eyot__redis_plain(&b, "INFO", 0, false);
+    eyot__redis_plain(&b, "INFO", slot, false);
     eyot_status r = eyot__redis_run(&b, e);
     eyot_bytes info = r ? eyot__bytes(NULL, 0) : eyot__redis_text(b.at[0].reply);
     if (!r && !info_field(info, "redis_version", f->version, sizeof f->version))
@@ -216,20 +216,20 @@ static eyot_status ask_info(eyot__redis *s, server_facts *f, eyot_error *e)
         info_field(info, "maxmemory_policy", f->policy, sizeof f->policy);
         info_field(info, "server_name", name, sizeof name);
         bool is_valkey = strcmp(name, "valkey") == 0 && info_field(info, "valkey_version", forked, sizeof forked);
-        snprintf(s->version, sizeof s->version, "%s %s", is_valkey ? "Valkey" : "Redis",
-                 is_valkey ? forked : f->version);
+        snprintf(s->version, sizeof s->version, "%s %s%s", is_valkey ? "Valkey" : "Redis",
+                 is_valkey ? forked : f->version, strcmp(f->mode, "cluster") == 0 ? ", a cluster" : "");
     }
     eyot__redis_batch_clear(&b);
     return r;
 }
 
 /* One by one: whoever denies CONFIG denies each. */
-static eyot_status ask_config(eyot__redis *s, const char *name, char *out, size_t size, eyot_error *e)
+static eyot_status ask_config(eyot__redis *s, uint16_t slot, const char *name, char *out, size_t size, eyot_error *e)
 {
     eyot_error why = {.status = EYOT_OK};
     eyot__redis_batch b;
     eyot__redis_batch_init(&b, s);
-    eyot__redis_plain(&b, "CONFIG", 0, false);
+    eyot__redis_plain(&b, "CONFIG", slot, false);
     eyot__redis_arg_text(&b, "GET");
     eyot__redis_arg_text(&b, name);
     eyot_status r = eyot__redis_run(&b, &why);
@@ -243,15 +243,15 @@ static eyot_status ask_config(eyot__redis *s, const char *name, char *out, size_
     return r;
 }
 
-static eyot_status ask_server(eyot__redis *s, server_facts *f, eyot_error *e)
+/* Of the node that has this slot. */
+static eyot_status ask_server(eyot__redis *s, uint16_t slot, server_facts *f, eyot_error *e)
 {
     memset(f, 0, sizeof *f);
-    eyot_status r = ask_info(s, f, e);
-    if (!r) r = ask_config(s, "appendfsync", f->fsync, sizeof f->fsync, e);
-    if (!r && *f->fsync)
-        r = ask_config(s, "no-appendfsync-on-rewrite", f->no_rewrite_fsync, sizeof f->no_rewrite_fsync, e);
-    if (!r && *f->fsync) r = ask_config(s, "proto-max-bulk-len", f->most_bulk, sizeof f->most_bulk, e);
-    return r;
+    eyot_status r = ask_info(s, slot, f, e);
+    if (!r) r = ask_config(s, slot, "appendfsync", f->fsync, sizeof f->fsync, e);
+    if (r || !*f->fsync) return r;
+    r = ask_config(s, slot, "no-appendfsync-on-rewrite", f->no_rewrite_fsync, sizeof f->no_rewrite_fsync, e);
+    return r ? r : ask_config(s, slot, "proto-max-bulk-len", f->most_bulk, sizeof f->most_bulk, e);
 }
 
 static eyot_status judge_server(const eyot__redis *s, const server_facts *f, eyot_error *e)
@@ -278,14 +278,20 @@ static eyot_store_class class_of(eyot__redis *s, const server_facts *f, const se
 {
     const char *why;
     eyot_store_class c = EYOT_CLASS_VOLATILE;
+    bool always = strcmp(f->fsync, "always") == 0;
+    if (!*f->fsync && set->asserted) {
+        snprintf(s->reasons, sizeof s->reasons, "as class=%s in its URL asserts: the server denies CONFIG",
+                 eyot_store_class_name(set->asserted));
+        return set->asserted;
+    }
     if (strcmp(f->aof, "1") != 0) {
         why = "appendonly is off: what was written is lost when the server ends";
     } else if (!*f->fsync) {
-        why = "appendonly is on, but appendfsync is not known, because CONFIG is denied: class= can assert it";
-    } else if (strcmp(f->fsync, "always") == 0 && strcmp(f->no_rewrite_fsync, "yes") != 0) {
+        why = "appendonly is on, but the server denies CONFIG: appendfsync is not known";
+    } else if (always && strcmp(f->no_rewrite_fsync, "yes") != 0) {
         c = EYOT_CLASS_MACHINE;
         why = "appendonly with appendfsync always: on the disk before it is acknowledged";
-    } else if (strcmp(f->fsync, "always") == 0) {
+    } else if (always) {
         c = EYOT_CLASS_PROCESS;
         why = "appendfsync always, but not while the file is rewritten (no-appendfsync-on-rewrite yes)";
     } else {
@@ -293,12 +299,20 @@ static eyot_store_class class_of(eyot__redis *s, const server_facts *f, const se
         why = "appendonly with appendfsync everysec or no: a power loss takes the last seconds";
     }
     snprintf(s->reasons, sizeof s->reasons, "%s", why);
-    if (c < set->asserted && strcmp(f->aof, "1") == 0 && !*f->fsync) {
-        c = set->asserted;
-        snprintf(s->reasons, sizeof s->reasons, "as class=%s in its URL asserts: CONFIG is denied here",
-                 eyot_store_class_name(c));
-    }
     return c;
+}
+
+static const char *advice_for(eyot_store_class c, bool knows_config)
+{
+    switch (c) {
+    case EYOT_CLASS_VOLATILE:
+        return knows_config ? "appendonly yes and appendfsync always in the server's configuration"
+                            : "class= in the URL, if the server promises more than it says";
+    case EYOT_CLASS_PROCESS: return "appendfsync always and no-appendfsync-on-rewrite no in the server's configuration";
+    case EYOT_CLASS_MACHINE: return "a replica, and wait=1 in the URL";
+    case EYOT_CLASS_REPLICATED: break;
+    }
+    return "";
 }
 
 static eyot_status judge_class(eyot__redis *s, const server_facts *f, const settings *set, eyot_error *e)
@@ -307,8 +321,8 @@ static eyot_status judge_class(eyot__redis *s, const server_facts *f, const sett
     size_t n = strlen(s->reasons);
     if (s->durability == EYOT_CLASS_VOLATILE && !set->is_volatile)
         return eyot_error_set(e, EYOT_ENOTSUP, "%s: %s; %s, or say volatile=yes", s->shown, s->reasons,
-                              strcmp(f->aof, "1") != 0 ? "set appendonly yes and appendfsync always"
-                                                       : "say class=machine if appendfsync is always");
+                              *f->fsync ? "set appendonly yes and appendfsync always"
+                                        : "say class=machine if each write is on a disk before it is answered");
     if (set->asserted > s->durability && *f->fsync)
         return eyot_error_set(e, EYOT_ENOTSUP, "%s: class=%s is asserted, but it is %s: %s", s->shown,
                               eyot_store_class_name(set->asserted), eyot_store_class_name(s->durability), s->reasons);
@@ -412,21 +426,57 @@ static bool make_lock(eyot__redis *s)
     return made;
 }
 
-static eyot_status start(eyot__redis *s, const settings *set, bool secure, eyot_error *e)
+/* Judges the node that has this slot. A store of several is what the weakest of them is. */
+static eyot_status judge_node(eyot__redis *s, const settings *set, uint16_t slot, eyot_error *e)
 {
     server_facts facts;
-    eyot_status r = secure ? eyot__wire_tls_new(&s->tls, set->tls_ca, e) : EYOT_OK;
-    if (!r) r = ask_server(s, &facts, e);
+    char reasons[sizeof s->reasons];
+    eyot_store_class before = s->durability;
+    memcpy(reasons, s->reasons, sizeof reasons);
+    eyot_status r = ask_server(s, slot, &facts, e);
     if (!r) r = judge_server(s, &facts, e);
     if (!r) r = judge_class(s, &facts, set, e);
     if (r) return r;
     uint64_t most = strtoull(facts.most_bulk, NULL, 10), usual = (uint64_t)512 << 20;
     if (most == 0 || most > usual) most = usual;
-    s->max_body = most > 8192 ? most - 4096 : most / 2;
+    most = most > 8192 ? most - 4096 : most / 2;
+    if (s->max_body == 0 || most < s->max_body) s->max_body = most;
     s->cluster = strcmp(facts.mode, "cluster") == 0;
-    if (s->cluster) eyot__redis_refresh(s, eyot__now_ns() + s->timeout_ms * 1000000);
-    r = check_format(s, e);
-    return r ? r : load_scripts(s, e);
+    if (before && before <= s->durability) {
+        s->durability = before;
+        memcpy(s->reasons, reasons, sizeof reasons);
+    } else {
+        s->advice = advice_for(s->durability, *facts.fsync);
+    }
+    return EYOT_OK;
+}
+
+static eyot_status judge_cluster(eyot__redis *s, const settings *set, eyot_error *e)
+{
+    bool judged[EYOT__REDIS_NODES] = {false};
+    eyot_status r = EYOT_OK;
+    eyot__redis_refresh(s, eyot__now_ns() + s->timeout_ms * 1000000);
+    for (uint16_t slot = 0; slot < EYOT__REDIS_SLOTS && !r; slot++) {
+        uint8_t node = s->node_of[slot];
+        if (node >= EYOT__REDIS_NODES || judged[node]) continue;
+        judged[node] = true;
+        r = judge_node(s, set, slot, e);
+    }
+    return r;
+}
+
+/* Whoever opens a store waits for less long than who has runs in it. */
+static eyot_status start(eyot__redis *s, const settings *set, bool secure, eyot_error *e)
+{
+    uint64_t retry_ms = s->retry_ms;
+    if (s->retry_ms > s->timeout_ms) s->retry_ms = s->timeout_ms;
+    eyot_status r = secure ? eyot__wire_tls_new(&s->tls, set->tls_ca, e) : EYOT_OK;
+    if (!r) r = judge_node(s, set, 0, e);
+    if (!r && s->cluster) r = judge_cluster(s, set, e);
+    if (!r) r = check_format(s, e);
+    if (!r) r = load_scripts(s, e);
+    s->retry_ms = retry_ms;
+    return r;
 }
 
 static eyot_status redis_open(const eyot_store_ops **ops, void **self, eyot__url *url, uint32_t flags, eyot_error *e)

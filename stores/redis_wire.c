@@ -86,10 +86,10 @@ static eyot_status await(const eyot__wire *w, short events, eyot_error *e)
     }
 }
 
-/* 8 KiB are worth a millisecond. */
+/* A KiB is worth a millisecond. */
 static void moved(eyot__wire *w, size_t n)
 {
-    w->deadline_ns += (uint64_t)n * (1000000 / 8192);
+    w->deadline_ns += (uint64_t)n * (1000000 / 1024);
 }
 
 /* 0: not now. */

@@ -27,7 +27,7 @@ struct eyot__wire {
     redisReader *reader;
     void *session; /* of TLS */
     /* When the exchange has to be over, by eyot__now_ns; a byte that has been moved puts it off, so that large bodies get
-     * through (8 MiB/s at least) and a trickle does not. */
+     * through (1 MiB/s at least) and a trickle does not. */
     uint64_t deadline_ns;
 };
 

@@ -603,6 +603,10 @@ static eyot_status sqlite_info(void *self, eyot_store_info *out, eyot_error *e)
     snprintf(out->backend, sizeof out->backend, "sqlite");
     snprintf(out->version, sizeof out->version, "SQLite %s", sqlite3_libversion());
     snprintf(out->reasons, sizeof out->reasons, "%s", s->reason);
+    snprintf(out->advice, sizeof out->advice, "%s",
+             s->durability == EYOT_CLASS_VOLATILE  ? "a path on a disk"
+             : s->durability == EYOT_CLASS_PROCESS ? "sync=full"
+                                                   : "a server with replicas (mysql, redis)");
     return EYOT_OK;
 }
 

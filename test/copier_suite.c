@@ -398,6 +398,7 @@ static void *make_value(uint64_t seed)
     return v;
 }
 COPIER_SUITE(json, eyot_json(), make_value)
+COPIER_SUITE(msgpack, eyot_msgpack(), make_value)
 
 static void *make_blob(uint64_t seed)
 {

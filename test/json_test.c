@@ -7,6 +7,7 @@
 #include "copiers/json.h"
 #include "copiers/number.h"
 #include "core/buf.h"
+#include "test/values.h"
 
 /* Reads and writes a text again. */
 static void check_becomes(const char *text, const char *want)
@@ -290,15 +291,51 @@ TEST(json_number__doubles_come_back_shortest)
 TEST(json_number__nan_and_infinity_are_refused)
 {
     const double bad[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
+    static const char *const names[] = {"JSON has no NaN, which is the value at \"/0\"",
+                                        "JSON has no Infinity, which is the value at \"/0\"",
+                                        "JSON has no -Infinity, which is the value at \"/0\""};
     for (int i = 0; i < 3; i++) {
         eyot_error e = {EYOT_OK, 0, ""};
         eyot_value *v = eyot_value_append(eyot_value_new_array(), eyot_value_new_double(bad[i]));
         CHECK(eyot_json_print(v, &e) == NULL);
         CHECK_INT(e.status, EYOT_EINVAL);
-        CHECK_STR(e.text, "JSON has no NaN and no infinity");
+        CHECK_STR(e.text, names[i]);
         eyot_value_unref(v);
         CHECK(eyot_json_print(eyot_value_new_float32((float)bad[i]), &e) == NULL);
     }
+}
+
+TEST(json_number__the_error_leads_to_a_nan)
+{
+    eyot_error e = {EYOT_OK, 0, ""};
+    eyot_value *v = eyot_json_parse("{\"a\":[[],{\"b\":1.5}],\"x/y~\\n\":[[[1]],{}]}", NULL);
+    eyot_value *inner = eyot_value_ref(eyot_value_pointer(v, "/x~1y~0\n"));
+    inner = eyot_value_append(inner, eyot_value_new_float32(NAN));
+    v = eyot_value_set(v, "x/y~\n", inner);
+    CHECK(eyot_json_print(v, &e) == NULL);
+    CHECK_STR(e.text, "JSON has no NaN, which is the value at \"/x~1y~0?/2\"");
+    eyot_value_unref(v);
+    v = eyot_value_new_double((double)NAN);
+    for (int i = 0; i < 512; i++) v = eyot_value_append(eyot_value_new_array(), v);
+    CHECK(eyot_json_print(v, &e) == NULL);
+    CHECK_HAS(e.text, "JSON has no NaN, which is the value at \"/0/0");
+    eyot_value_unref(v);
+}
+
+TEST(json_number__is_shown_to_people_whatever_it_is)
+{
+    eyot_buf buf = EYOT__BUF_INIT;
+    eyot_value *v = eyot_value_append(eyot_value_new_array(), eyot_value_new_double((double)NAN));
+    v = eyot_value_append(v, eyot_value_new_double(-(double)INFINITY));
+    v = eyot_value_append(v, eyot_value_new_float32(INFINITY));
+    v = eyot_value_append(v, eyot_value_new_float32(1.5f));
+    CHECK_OK(eyot_json()->print(v, &buf, NULL));
+    CHECK_OK(eyot_buf_add(&buf, "", 1));
+    const char *want =
+        "[{\"$double\":\"NaN\"},{\"$double\":\"-Infinity\"},{\"$float32\":\"Infinity\"},{\"$float32\":1.5}]";
+    CHECK_STR((const char *)buf.data, want);
+    eyot__buf_clear(&buf);
+    eyot_value_unref(v);
 }
 
 /* ---- what JSON lacks ------------------------------------------------------------------------------------------- */
@@ -387,20 +424,11 @@ TEST(json_hostile__any_byte_changed_is_read_or_refused)
     }
 }
 
-static char *repeated(const char *unit, size_t times)
-{
-    size_t n = strlen(unit);
-    char *text = malloc(n * times + 1);
-    for (size_t i = 0; i < times; i++) memcpy(text + i * n, unit, n);
-    text[n * times] = 0;
-    return text;
-}
-
 TEST(json_hostile__depth_is_limited)
 {
     static const char *const bombs[] = {"[", "{\"a\":", "[{\"\":", "{\"$bytes\":"};
     for (size_t i = 0; i < sizeof bombs / sizeof bombs[0]; i++) {
-        char *text = repeated(bombs[i], 100000);
+        char *text = text_repeated(bombs[i], 100000);
         check_refused(text, strlen(text), EYOT_ELIMIT, "nested deeper than 512 levels");
         free(text);
     }
@@ -408,7 +436,7 @@ TEST(json_hostile__depth_is_limited)
 
 TEST(json_hostile__depth_of_512_is_read)
 {
-    char *open = repeated("[", 511), *close = repeated("]", 511), text[1200];
+    char *open = text_repeated("[", 511), *close = text_repeated("]", 511), text[1200];
     sprintf(text, "%s{\"$bytes\":\"AQID\"}%s", open, close);
     check_becomes(text, text);
     sprintf(text, "%s[{\"$bytes\":\"AQID\"}]%s", open, close); /* the map is no level of the value */
@@ -423,9 +451,21 @@ TEST(json_hostile__depth_of_512_is_read)
     free(close);
 }
 
+/* What was read has its depth, which builders go by. */
+TEST(json_hostile__what_was_read_cannot_be_built_deeper_than_512)
+{
+    static const char *const texts[] = {"[[]]", "[{}]", "{\"a\":[]}", "[1,[],2]", "[[1]]"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        eyot_value *v = eyot_json_parse(texts[i], NULL);
+        for (int depth = 2; depth < 512; depth++) v = eyot_value_append(eyot_value_new_array(), v);
+        CHECK(v != NULL);
+        CHECK(eyot_value_append(eyot_value_new_array(), v) == NULL);
+    }
+}
+
 TEST(json_hostile__long_strings_are_read)
 {
-    char *body = repeated("abcdefghij\\n\xc3\xa9", 1 << 16), *text = malloc(strlen(body) + 3);
+    char *body = text_repeated("abcdefghij\\n\xc3\xa9", 1 << 16), *text = malloc(strlen(body) + 3);
     sprintf(text, "\"%s\"", body);
     check_becomes(text, text);
     free(body);
@@ -434,7 +474,7 @@ TEST(json_hostile__long_strings_are_read)
 
 TEST(json_hostile__long_numbers_are_read)
 {
-    char *digits = repeated("9", 1 << 20), *text = malloc((1 << 20) + 32);
+    char *digits = text_repeated("9", 1 << 20), *text = malloc((1 << 20) + 32);
     sprintf(text, "0.%s", digits);
     check_becomes(text, "1.0");
     sprintf(text, "%se-1048576", digits);
@@ -457,7 +497,7 @@ TEST(json_hostile__large_documents_are_limited)
 TEST(json_hostile__too_long_a_text_is_not_written)
 {
     eyot_error e = {EYOT_OK, 0, ""};
-    char *text = repeated("\x01", 1 << 20);
+    char *text = text_repeated("\x01", 1 << 20);
     eyot_value *megabyte = eyot_value_new_string(text), *v = eyot_value_new_array();
     for (int i = 0; i < 11; i++) v = eyot_value_append(v, eyot_value_ref(megabyte)); /* 6 bytes for each byte */
     CHECK(eyot_json_print(v, &e) == NULL);
@@ -469,7 +509,7 @@ TEST(json_hostile__too_long_a_text_is_not_written)
 
 TEST(json_hostile__wide_containers_take_memory_in_proportion)
 {
-    char *text = repeated("0,", 1 << 20);
+    char *text = text_repeated("0,", 1 << 20);
     size_t n = strlen(text);
     text[0] = '[';
     text[1] = ' ';
@@ -498,68 +538,17 @@ TEST(json_hostile__colliding_looking_keys_take_time_in_proportion)
 
 /* ---- at random ------------------------------------------------------------------------------------------------- */
 
-static eyot_value *random_string(uint64_t *seed, bool key)
-{
-    static const char *const parts[] = {
-        "a", "bc",     "\"",       "\\",  "\n", "\x01", "\xc3\xa9", "\xf0\x9f\x8c\x8a", "0123456789abcdef", "/",
-        "$", "$bytes", "$removed", "ext", "~",  "\x7f", " "};
-    char text[256] = "";
-    size_t n = test_random(seed) % 6;
-    if (key && test_random(seed) % 8 == 0) n = 1;
-    for (size_t i = 0; i < n; i++) strcat(text, parts[test_random(seed) % (sizeof parts / sizeof parts[0])]);
-    return eyot_value_new_string(text);
-}
-
-static eyot_value *random_scalar(uint64_t *seed)
-{
-    uint64_t bits = test_random(seed);
-    float f = (float)(int32_t)bits / 1024;
-    double d;
-    switch (test_random(seed) % 10) {
-    case 0: return eyot_value_new_null();
-    case 1: return eyot_value_new_bool(bits & 1);
-    case 2: return eyot_value_new_int((int64_t)bits >> bits % 64);
-    case 3: return eyot_value_new_uint(bits);
-    case 4: return eyot_value_new_float32(f);
-    case 5: memcpy(&d, &bits, sizeof d); return eyot_value_new_double(isfinite(d) ? d : 0.25);
-    case 6: return eyot_value_new_bytes(&bits, bits % 9);
-    case 7: return eyot_value_new_ext((int8_t)bits, &bits, bits % 9);
-    case 8: return bits % 4 ? random_string(seed, false) : eyot_value_new_removed();
-    default: return random_string(seed, false);
-    }
-}
-
-static eyot_value *random_value(uint64_t *seed, int depth)
-{
-    uint64_t what = test_random(seed) % 4, n = test_random(seed) % (test_random(seed) % 20 ? 5 : 90);
-    if (!depth || what < 2) return random_scalar(seed);
-    eyot_value *v = what == 2 ? eyot_value_new_array() : eyot_value_new_map();
-    for (uint64_t i = 0; i < n; i++) {
-        eyot_value *item = random_value(seed, depth - 1);
-        if (what == 2) {
-            v = eyot_value_append(v, item);
-        } else {
-            eyot_value *key = random_string(seed, true);
-            size_t len;
-            const char *text = eyot_value_string_len(key, &len);
-            v = eyot_value_set_len(v, text, len, item);
-            eyot_value_unref(key);
-        }
-    }
-    return v;
-}
-
 TEST(json_random__values_come_back_as_they_were)
 {
     uint64_t seed = test_seed();
-    for (unsigned i = 0; i < 20000 * test_long(); i++) check_round_trip(random_value(&seed, 4));
+    for (unsigned i = 0; i < 20000 * test_long(); i++) check_round_trip(value_at_random(&seed, 4, FINITE_NUMBERS));
 }
 
 TEST(json_random__changed_texts_are_read_or_refused)
 {
     uint64_t seed = test_seed();
     for (unsigned i = 0; i < 20000 * test_long(); i++) {
-        eyot_value *v = random_value(&seed, 3);
+        eyot_value *v = value_at_random(&seed, 3, FINITE_NUMBERS);
         char *text = eyot_json_print(v, NULL);
         size_t len = strlen(text);
         for (int k = 0; k < 3; k++) text[test_random(&seed) % len] = "{}[]\",:0e-\\u\x80\xff"[test_random(&seed) % 14];
@@ -591,7 +580,7 @@ TEST(json_write__fills_a_limited_buffer_to_its_last_byte)
 {
     uint64_t seed = test_seed();
     for (unsigned i = 0; i < 300; i++) {
-        eyot_value *v = random_value(&seed, 3);
+        eyot_value *v = value_at_random(&seed, 3, FINITE_NUMBERS);
         char *text = eyot_json_print(v, NULL);
         size_t len = strlen(text);
         eyot_buf buf = EYOT__BUF_INIT;

@@ -70,6 +70,38 @@ static eyot_status info(void *s, eyot_store_info *out, eyot_error *e)
     return status;
 }
 
+static eyot_status outbox_read(void *s, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn, void *arg, eyot_buf *next,
+                               eyot_error *e)
+{
+    proxy *p = s;
+    return p->ops->outbox_read(p->self, cursor, limit, fn, arg, next, e);
+}
+
+static eyot_status outbox_ack(void *s, const eyot_bytes *ids, size_t n, eyot_error *e)
+{
+    proxy *p = s;
+    return p->ops->outbox_ack(p->self, ids, n, e);
+}
+
+static eyot_status kv_get(void *s, eyot_bytes ns, eyot_bytes key, uint64_t *version, eyot_buf *value, eyot_error *e)
+{
+    proxy *p = s;
+    return p->ops->kv_get(p->self, ns, key, version, value, e);
+}
+
+static eyot_status kv_cas(void *s, eyot_bytes ns, eyot_bytes key, uint64_t version, eyot_bytes value, uint64_t ttl_ms,
+                          eyot_error *e)
+{
+    proxy *p = s;
+    return p->ops->kv_cas(p->self, ns, key, version, value, ttl_ms, e);
+}
+
+static eyot_status delete_run(void *s, eyot_bytes run, uint64_t epoch, eyot_error *e)
+{
+    proxy *p = s;
+    return p->ops->delete_run(p->self, run, epoch, e);
+}
+
 static void close_both(void *s)
 {
     eyot_store_close(((proxy *)s)->behind);
@@ -86,7 +118,12 @@ static const eyot_store_ops proxy_ops = {.size = sizeof(eyot_store_ops),
                                          .load = load,
                                          .list_entries = list_entries,
                                          .info = info,
-                                         .close = close_both};
+                                         .close = close_both,
+                                         .outbox_read = outbox_read,
+                                         .outbox_ack = outbox_ack,
+                                         .kv_get = kv_get,
+                                         .kv_cas = kv_cas,
+                                         .delete_run = delete_run};
 
 eyot_store *proxy_open(proxy *p, const char *url)
 {

@@ -1145,7 +1145,8 @@ static void info__names_backend_and_class(void)
     CHECK_OK(eyot_store_inform(store, &info, &err));
     CHECK(info.durability >= EYOT_CLASS_VOLATILE && info.durability <= EYOT_CLASS_REPLICATED);
     CHECK(strlen(info.backend) > 0 && strlen(info.version) > 0 && strlen(info.reasons) > 0);
-    CHECK(!strchr(info.reasons, '\n'));
+    CHECK(!strchr(info.reasons, '\n') && !strchr(info.advice, '\n'));
+    CHECK(info.durability == EYOT_CLASS_REPLICATED || info.advice[0]); /* there is always something stronger */
     CHECK(info.max_body >= (uint64_t)64 << 20);
 }
 

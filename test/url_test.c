@@ -129,14 +129,6 @@ TEST(url__unknown_scheme_is_refused_by_name)
     CHECK(!store);
 }
 
-TEST(url__scheme_that_is_not_built_in_is_refused_by_name)
-{
-    eyot_store *store;
-    CHECK_STATUS(eyot_store_open(&store, "mysql://user:geheim@host/db", &err), EYOT_ENOTSUP);
-    CHECK_HAS(err.text, "mysql");
-    CHECK(!strstr(err.text, "geheim"));
-}
-
 TEST(url__secrets_are_not_shown)
 {
     static const struct {

@@ -295,8 +295,8 @@ typedef enum eyot_run_flag {
     EYOT_RUN_CHECK_INPUTS = 1, /* debugging: copies every state eagerly and fails a task that changed its input */
     EYOT_RUN_NO_WAIT = 2, /* ends as suspended, too, when nothing is left but to wait for a time (sleeps, retries) */
     EYOT_RUN_ACCEPT_CHANGES = 4 /* for eyot_run_resume: with a graph of another fingerprint too. Still ECHANGED when
-                                   the graph lacks a node or edge that the log names. The store keeps the run's own
-                                   graph */
+                                   the graph has another copier, or lacks a node or edge that the log names. The
+                                   store keeps the run's own graph */
 } eyot_run_flag;
 
 /* Starts a run of a frozen graph and returns at once; with a store, when the run exists in it, for which it blocks.
@@ -428,6 +428,17 @@ EYOT_API eyot_status eyot_task_ask(eyot_task *task, const char *question, const 
 /* Suspends the branch for `ms` milliseconds from the first call on, also across processes (by the wall clock, then); the same
  * way: EYOT_SUSPENDED first, EYOT_OK once the time is over. Holds no thread. */
 EYOT_API eyot_status eyot_task_sleep(eyot_task *task, uint64_t ms);
+
+/* Emits an event: it is in the store's outbox once the task is committed, and never if it is not, so that nothing of a failed or
+ * suspended attempt, or of a task that runs again after a crash, is ever told twice. Events of a task keep their order, and
+ * their ids, "<run id>/<task key>/<n>" with n from 0, are always the same. Whoever passes events on reads and acknowledges
+ * them: eyot_store_read_events. `topic` is text of 1 to 128 bytes without control characters, `payload` any bytes (NULL
+ * only with len 0); both are copied. With EYOT_EXIT they are in memory until the end of the run.
+ * EINVAL: no such topic; ELIMIT: the task's events together are larger than the store takes in one body; ENOTSUP: the engine
+ * has no store, or one that keeps no events; ENOMEM. The reason becomes the text of the task's error, if it fails with it. */
+EYOT_API eyot_status eyot_task_emit(eyot_task *task, const char *topic, const void *payload, size_t len);
+enum { EYOT_TOPIC_MAX = 128 };
+EYOT_API bool eyot_topic_is_valid(const char *topic);
 
 /* *state becomes a new state of the copier, owned by the caller: the branch's as it will be with the update given so far. What
  * the copier's apply and copy return, in `e`. Not after eyot_task_edit (EINVAL). */

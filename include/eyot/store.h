@@ -133,6 +133,7 @@ typedef struct eyot_store_info {
     char backend[32];  /* "sqlite" */
     char version[64];  /* of the library or server: "SQLite 3.40.1" */
     char reasons[512]; /* why this class: one line */
+    char advice[256];  /* what would make it a stronger one: one line; "": nothing that is known */
     uint64_t max_body; /* bytes one body may have */
 } eyot_store_info;
 
@@ -224,14 +225,17 @@ EYOT_API eyot_status eyot_store_inform(eyot_store *store, eyot_store_info *out, 
  * can be resumed although its lease has not ended. */
 EYOT_API bool eyot_owner_is_gone(eyot_bytes owner);
 
+/* True of the owner of a run that is being imported, or whose import was cut short: it is no whole run, and nobody can claim it. */
+EYOT_API bool eyot_owner_imports(eyot_bytes owner);
+
 /* Asks for the end of a run, of whatever process: one that somebody holds is left a message, which its engine sees within a
  * second or two; one that nobody holds, or whose owner is gone, becomes cancelled at once. `*held` (may be NULL) tells which.
  * EALREADY: it is done, failed or cancelled. ENOTFOUND; ENOTSUP: held, and the store takes no messages; what the store
  * says. May block. */
 EYOT_API eyot_status eyot_store_cancel(eyot_store *store, const char *run_id, bool *held, eyot_error *e);
 
-/* Removes a run with all that belongs to it, notes included. Its id stays taken until a lease of an owner that is gone would
- * have ended. EBUSY: held by somebody who is not gone. ENOTFOUND, ENOTSUP, and what the
+/* Removes a run with all that belongs to it, notes included, or what an import has left that was cut short. Its id stays taken
+ * until a lease of an owner that is gone would have ended. EBUSY: held by somebody who is not gone, or being imported. ENOTFOUND, ENOTSUP, and what the
  * store says. May block. */
 EYOT_API eyot_status eyot_store_delete(eyot_store *store, const char *run_id, eyot_error *e);
 
@@ -243,6 +247,45 @@ EYOT_API eyot_status eyot_store_put_note(eyot_store *store, const char *run_id, 
 /* Appends it to `out`. ENOTFOUND. */
 EYOT_API eyot_status eyot_store_get_note(eyot_store *store, const char *run_id, const char *key, eyot_buf *out,
                                          eyot_error *e);
+
+/* ---- moving runs ---- */
+/* Takes bytes of a stream, or fails; gives up to `room` bytes, 0 at its end. May block; must not use the store. */
+typedef eyot_status (*eyot_write_fn)(void *arg, const void *bytes, size_t len, eyot_error *e);
+typedef eyot_status (*eyot_read_fn)(void *arg, void *to, size_t room, size_t *got, eyot_error *e);
+
+typedef struct eyot_export_options {
+    size_t size;              /* sizeof(eyot_export_options) */
+    const char *const *notes; /* keys of notes that go along, of those that the run has */
+    size_t n_notes;
+    const char
+        *attempt_notes; /* also those under "<this>/<task key>/<attempt>" of every attempt in its log. NULL: none */
+} eyot_export_options;
+
+/* Writes a run as a stream of lines (docs/format.md): its row, its graph's source, its entries, notes, and events that nobody has
+ * acknowledged; messages stay. Of a run that goes on meanwhile it is the run as of the newest entry at the beginning; of
+ * events, those that were there then. Memory in proportion to a few entries, and to the run's events. `options` may be NULL.
+ * ENOTFOUND; ECORRUPT: an entry is damaged; ENOTSUP: entries were pruned; EBUSY: it is being imported itself; EINVAL,
+ * ENOMEM; what the store and `write` say. May block. */
+EYOT_API eyot_status eyot_store_export(eyot_store *store, const char *run_id, const eyot_export_options *options,
+                                       eyot_write_fn write, void *arg, eyot_error *e);
+
+typedef struct eyot_import_options {
+    size_t size;        /* sizeof(eyot_import_options) */
+    const char *run_id; /* the id that the run gets; its tasks have other idempotency keys then. NULL: its own */
+} eyot_import_options;
+
+#define EYOT_NOTE_IMPORTED "imported" /* a note that every run has that was imported: who may trust its graph? */
+
+/* Takes a run in from such a stream: the same entries, byte for byte, the same status; nobody holds it, and nobody claims it
+ * by queue. Its id (129 bytes; may be NULL) is told also on failure, as far as it is known. On failure nothing is left, but for the
+ * source of its graph maybe. What a process leaves that dies meanwhile can be told by eyot_owner_imports; nobody can claim
+ * it, and the next import of this id, or eyot_store_delete, removes it. With `store` NULL the stream is only checked. Memory
+ * in proportion to 1 MiB, the largest line, and the run's events. `options` may be NULL.
+ * ECORRUPT: the stream was cut or changed, told with the line; EFORMAT: written by a newer version; EEXIST: the id is taken;
+ * EBUSY: somebody else imports it; ENOTSUP: the store keeps no notes or cannot delete; ELIMIT: a line is longer than the
+ * store takes; EINVAL, ENOMEM; what the store and `read` say. May block. */
+EYOT_API eyot_status eyot_store_import(eyot_store *store, const eyot_import_options *options, eyot_read_fn read,
+                                       void *arg, char run_id[129], eyot_error *e);
 
 /* A buffer of one's own, for the calls that fill one: text and length are borrowed until the next change. NULL: no memory. */
 EYOT_API eyot_buf *eyot_buf_new(void);
@@ -257,6 +300,10 @@ EYOT_API eyot_status eyot_store_get_run(eyot_store *store, const char *run_id, e
 EYOT_API eyot_status eyot_store_list_runs(eyot_store *store, const eyot_run_filter *filter, eyot_bytes cursor,
                                           uint32_t limit, eyot_row_fn fn, void *arg, eyot_buf *next, eyot_error *e);
 EYOT_API eyot_status eyot_store_get_graph(eyot_store *store, const char *fingerprint, eyot_buf *source, eyot_error *e);
+/* Events that nobody has acknowledged, of all runs. Whoever acknowledges one after it was passed on sees each at least once. */
+EYOT_API eyot_status eyot_store_read_events(eyot_store *store, eyot_bytes cursor, uint32_t limit, eyot_event_fn fn,
+                                            void *arg, eyot_buf *next, eyot_error *e);
+EYOT_API eyot_status eyot_store_ack_events(eyot_store *store, const eyot_bytes *ids, size_t n, eyot_error *e);
 
 /* A checkpoint of a run: where it stood after a step, read from the store alone without running any node. */
 typedef struct eyot_checkpoint eyot_checkpoint;

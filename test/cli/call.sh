@@ -231,4 +231,15 @@ if [ "$STATE" = passed ]; then
     out_has 'status   interrupted'
 fi
 
+it "a function emits events, and its update is one where the file says so"
+call emits 'emit: "the update"'
+code 0
+eyot events --run "$ID"
+same "$(cat out)" "$ID/a/0  word  luck
+$ID/a/1  the update  {\"word\":\"luck\"}"
+
+it "a function that edits its state emits by itself"
+call edits 'emit: edited'
+fails_with 'a: emit: the task edits its state: there is no update yet'
+
 finish

@@ -95,3 +95,20 @@ TEST(config_password__goes_behind_the_user)
     CHECK_STR(url, "runs.db");
     free(url);
 }
+
+static void with_password(const char *url, const char *want)
+{
+    char *out = config_with_password(url, "p@ss");
+    CHECK_STR(out, want);
+    free(out);
+}
+
+TEST(config_password__of_redis_needs_no_user)
+{
+    with_password("redis://db:6379/0", "redis://:p%40ss@db:6379/0");
+    with_password("rediss://db?tls_ca=x@y", "rediss://:p%40ss@db?tls_ca=x@y");
+    with_password("redis+unix:///run/redis.sock?db=1", "redis+unix://:p%40ss@/run/redis.sock?db=1");
+    with_password("redis://eyot@db", "redis://eyot:p%40ss@db");
+    with_password("redis://:own@db", "redis://:own@db");
+    with_password("redisk://db", "redisk://db");
+}

@@ -230,13 +230,13 @@ static void print_histogram(const campaign *c)
     printf("  | after the end\n");
 }
 
-static void kill_again_and_again(const char *settings, eyot_durability durability, unsigned kills, unsigned middle)
+static void kill_again_and_again_at(const char *url, eyot_durability durability, unsigned kills, unsigned middle)
 {
     campaign c = {.job = {.durability = durability, .threads = 12, .pause_us = 4000, .pad = 200},
                   .random = test_seed()};
     kills *= test_long();
     middle *= test_long();
-    snprintf(c.url, sizeof c.url, "sqlite:%s/kill.db%s", test_dir(), settings);
+    snprintf(c.url, sizeof c.url, "%s", url);
     c.job.url = c.url;
     c.want = crash_want(&c.job);
     c.store = tally_store(c.url);
@@ -258,6 +258,13 @@ static void kill_again_and_again(const char *settings, eyot_durability durabilit
     eyot_store_close(c.store);
 }
 
+static void kill_again_and_again(const char *settings, eyot_durability durability, unsigned kills, unsigned middle)
+{
+    char url[4300];
+    snprintf(url, sizeof url, "sqlite:%s/kill.db%s", test_dir(), settings);
+    kill_again_and_again_at(url, durability, kills, middle);
+}
+
 TEST(kill_sync__two_hundred_times_loses_and_repeats_nothing)
 {
     kill_again_and_again("", EYOT_SYNC, 200, 150);
@@ -268,6 +275,16 @@ TEST(kill_normal__loses_and_repeats_nothing)
     kill_again_and_again("?sync=normal", EYOT_SYNC, 40, 25);
 }
 
+TEST(kill_mysql__loses_and_repeats_nothing)
+{
+    char url[600];
+    const char *server = getenv("EYOT_TEST_MYSQL");
+    if (!server && getenv("EYOT_TEST_SERVERS")) test_fail(__FILE__, __LINE__, "EYOT_TEST_MYSQL is not set");
+    if (!server) test_skip("no server of it");
+    snprintf(url, sizeof url, "%s%cprefix=k%d_", server, strchr(server, '?') ? '&' : '?', (int)getpid());
+    kill_again_and_again_at(url, EYOT_SYNC, 40, 25);
+}
+
 TEST(kill_async__goes_on_from_what_was_stored)
 {
     kill_again_and_again("", EYOT_ASYNC, 40, 25);
@@ -276,6 +293,26 @@ TEST(kill_async__goes_on_from_what_was_stored)
 TEST(kill_exit__begins_anew)
 {
     kill_again_and_again("", EYOT_EXIT, 20, 10);
+}
+
+static void kill_at_server(const char *variable)
+{
+    char url[600];
+    const char *server = getenv(variable);
+    if (!server && getenv("EYOT_TEST_SERVERS")) test_fail(__FILE__, __LINE__, "%s is not set", variable);
+    if (!server) test_skip("no server of it");
+    snprintf(url, sizeof url, "%s%cprefix=k%d_", server, strchr(server, '?') ? '&' : '?', (int)getpid());
+    kill_again_and_again_at(url, EYOT_SYNC, 40, 25);
+}
+
+TEST(kill_redis__loses_and_repeats_nothing)
+{
+    kill_at_server("EYOT_TEST_REDIS");
+}
+
+TEST(kill_redis_cluster__loses_and_repeats_nothing)
+{
+    kill_at_server("EYOT_TEST_REDIS_CLUSTER");
 }
 
 /* The killed process is still there, as a zombie: nobody has waited for it yet. */

@@ -130,6 +130,8 @@ static eyot_status work(eyot_task *task, void *user)
     const char *key = eyot_task_key(task);
     if (!key) return EYOT_ENOMEM;
     snprintf(ran.keys[atomic_fetch_add(&ran.n, 1)], 32, "%s", key);
+    eyot_status emitted = eyot_task_emit(task, "ran", key, strlen(key));
+    if (emitted && emitted != EYOT_ENOTSUP) return emitted;
     tally *update = tally_pad(tally_sum(key[0] + key[strlen(key) - 1]), 10, 'x');
     return update ? eyot_task_update(task, update) : EYOT_ENOMEM;
 }
@@ -375,6 +377,73 @@ TEST(alloc_resume__kept_in_memory)
 {
     every_n((plan){.url = "memory:", .resume = true});
     every_n((plan){.url = "memory:", .resume = true, .stays = true});
+}
+
+/* ---- moving runs ------------------------------------------------------------------------------------------------- */
+
+typedef struct moving {
+    eyot_store *from, *to;
+    char stream[64 * 1024];
+    size_t len, at;
+} moving;
+
+static eyot_status into_stream(void *arg, const void *bytes, size_t len, eyot_error *e)
+{
+    moving *m = arg;
+    (void)e;
+    CHECK(m->len + len <= sizeof m->stream);
+    memcpy(m->stream + m->len, bytes, len);
+    m->len += len;
+    return EYOT_OK;
+}
+
+static eyot_status from_stream(void *arg, void *to, size_t room, size_t *got, eyot_error *e)
+{
+    moving *m = arg;
+    (void)e;
+    *got = m->len - m->at < room ? m->len - m->at : room;
+    memcpy(to, m->stream + m->at, *got);
+    m->at += *got;
+    return EYOT_OK;
+}
+
+/* Both halves, each without its n-th allocation. False: neither has so many. */
+static bool move_without(moving *m, long n)
+{
+    eyot_error e = {.text = ""};
+    m->len = m->at = 0;
+    arm(n, false);
+    eyot_status status = eyot_store_export(m->from, "r", NULL, into_stream, m, &e);
+    disarm();
+    bool hit = atomic_load(&memory.hit);
+    if (status && (status != EYOT_ENOMEM || !hit || !e.text[0]))
+        test_fail(__FILE__, __LINE__, "export, allocation %ld: status %d, %s", n, (int)status, e.text);
+    m->len = 0;
+    CHECK_OK(eyot_store_export(m->from, "r", NULL, into_stream, m, &e));
+    m->to = tally_store("memory:");
+    arm(n, false);
+    status = eyot_store_import(m->to, NULL, from_stream, m, NULL, &e);
+    disarm();
+    hit |= atomic_load(&memory.hit);
+    if (status && (status != EYOT_ENOMEM || !e.text[0]))
+        test_fail(__FILE__, __LINE__, "import, allocation %ld: status %d, %s", n, (int)status, e.text);
+    CHECK_INT(tally_row_of(m->to, "r").status, status ? 0 : EYOT_RUN_DONE);
+    eyot_store_close(m->to);
+    return hit;
+}
+
+TEST(alloc_transfer__a_run_moves_whole_or_not_at_all)
+{
+    static moving m;
+    pass p = {.lent = m.from = tally_store("memory:")};
+    atomic_store(&ran.n, 0);
+    CHECK_OK(run_to_end(&p, false, 0, EYOT_SYNC));
+    end_pass(&p);
+    long n = 1, live = atomic_load(&memory.live);
+    for (; move_without(&m, n); n++)
+        if (atomic_load(&memory.live) != live) test_fail(__FILE__, __LINE__, "allocation %ld: blocks are left", n);
+    CHECK(n > 20);
+    eyot_store_close(m.from);
 }
 
 /* ---- looking at stored runs, and from outside ----------------------------------------------------------------------- */

@@ -114,6 +114,41 @@ TEST(copier_memory__parse)
     free(text);
 }
 
+typedef struct packed {
+    void *bytes;
+    size_t len;
+} packed;
+
+static eyot_status unpack_once(void *arg)
+{
+    packed *p = arg;
+    eyot_error e = {EYOT_OK, 0, ""};
+    eyot_value_unref(eyot_msgpack_parse(p->bytes, p->len, &e));
+    return e.status;
+}
+
+static eyot_status pack_once(void *v)
+{
+    eyot_error e = {EYOT_OK, 0, ""};
+    size_t len;
+    eyot_free(eyot_msgpack_print(v, &len, &e));
+    return e.status;
+}
+
+TEST(copier_memory__msgpack)
+{
+    needs_failures();
+    char *text = big_text();
+    packed p;
+    eyot_value *v = eyot_json_parse(text, NULL);
+    p.bytes = eyot_msgpack_print(v, &p.len, NULL);
+    for_each_allocation(unpack_once, &p, 20);
+    for_each_allocation(pack_once, v, 2);
+    eyot_free(p.bytes);
+    eyot_value_unref(v);
+    free(text);
+}
+
 static eyot_status print_once(void *v)
 {
     eyot_error e = {EYOT_OK, 0, ""};

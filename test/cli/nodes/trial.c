@@ -114,6 +114,18 @@ static eyot_status ends(eyot_task *task, void *user)
     exit(0);
 }
 
+static eyot_status emits(eyot_task *task, void *user)
+{
+    eyot_status status = eyot_task_emit(task, "word", user, strlen(user));
+    return status ? status : eyot_task_set_string(task, "word", user);
+}
+
+static eyot_status edits(eyot_task *task, void *user)
+{
+    (void)user;
+    return eyot_task_edit(task) ? EYOT_OK : EYOT_ENOMEM;
+}
+
 const eyot_nodes *eyot_nodes_table(void)
 {
     static char word[] = "luck", to[] = "b";
@@ -121,7 +133,8 @@ const eyot_nodes *eyot_nodes_table(void)
         {"fails", fails, word},     {"forever", forever, NULL}, {"polite", polite, NULL},
         {"lost", lost, NULL},       {"later", later, NULL},     {"fails_later", fails_later, NULL},
         {"strange", strange, NULL}, {"routes", routes, to},     {"sends", sends, NULL},
-        {"asks", asks, NULL},       {"sets", sets, word},       {"ends", ends, NULL}};
+        {"asks", asks, NULL},       {"sets", sets, word},       {"ends", ends, NULL},
+        {"emits", emits, word},     {"edits", edits, NULL}};
     static const eyot_nodes table = {EYOT_NODES_ABI, sizeof entries / sizeof *entries, entries};
     return &table;
 }
