@@ -119,6 +119,28 @@ static void check_fence(const story *s)
     }
 }
 
+/* A run that was not released is claimed when the lease that its last commit has renewed is over, and no sooner. */
+static void check_leases(const story *s)
+{
+    static const uint64_t lease_ns =
+        (FLEET_LEASE_MS - 50) * (uint64_t)1000000; /* 50 ms: clocks are set right now and then */
+    for (size_t i = 0; i < s->n; i++) {
+        const fleet_line *claim = s->lines[i];
+        uint64_t renewed = 0;
+        bool released = false;
+        if (claim->kind != 'C') continue;
+        for (size_t k = 0; k < s->n; k++) {
+            const fleet_line *l = s->lines[k];
+            if (l->epoch + 1 != claim->epoch) continue;
+            released |= l->kind == 'R';
+            if (l->kind == 'A' && l->sent > renewed) renewed = l->sent;
+        }
+        if (renewed && !released && claim->ns < renewed + lease_ns)
+            test_fail(__FILE__, __LINE__, "run %s: epoch %llu began %.0f ms after a commit of the one before", s->id,
+                      claim->epoch, ((double)claim->ns - (double)renewed) / 1e6);
+    }
+}
+
 /* A task of who has lost the run. Either the lease has not ended by its own clock; or the process was stopped and went on less than
  * a second before: it has looked at its lease before it was stopped, and begun the task after. */
 static bool may_begin_late(const story *s, const fleet_line *l)
@@ -238,6 +260,7 @@ fleet_findings fleet_check(const fleet *f, uint32_t flags)
         story s = story_of(f, &all, id, flags);
         check_acknowledged(&s, &found);
         if (!(flags & FLEET_PUT_BACK)) check_fence(&s);
+        if (!flags) check_leases(&s);
         check_executions(&s, &found);
         count_others(&s, &found);
         tally_log_free(&s.stored);
