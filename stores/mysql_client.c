@@ -242,7 +242,9 @@ static eyot_status failed(eyot__my_connection *c, unsigned number, const char *t
     copy_line(line, sizeof line, text);
     if (c->error == ER_NO_SUCH_TABLE || c->error == ER_BAD_FIELD_ERROR)
         return eyot_error_set(e, EYOT_ECORRUPT, "%s is damaged: %s", shown, line);
-    return eyot_error_set(e, status_of(c->error), "%s: %s (%u)", shown, line, c->error);
+    bool needs_password = c->error == ER_ACCESS_DENIED_ERROR && !c->store->set.password;
+    return eyot_error_set(e, status_of(c->error), "%s: %s (%u)%s", shown, line, c->error,
+                          needs_password ? "; password_file=PATH in its URL gives a password" : "");
 }
 
 static eyot_status failed_db(eyot__my_connection *c, eyot_error *e)

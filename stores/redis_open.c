@@ -472,6 +472,7 @@ static eyot_status start(eyot__redis *s, const settings *set, bool secure, eyot_
     if (s->retry_ms > s->timeout_ms) s->retry_ms = s->timeout_ms;
     eyot_status r = secure ? eyot__wire_tls_new(&s->tls, set->tls_ca, e) : EYOT_OK;
     if (!r) r = judge_node(s, set, 0, e);
+    s->met = true;
     if (!r && s->cluster) r = judge_cluster(s, set, e);
     if (!r) r = check_format(s, e);
     if (!r) r = load_scripts(s, e);

@@ -173,6 +173,7 @@ TEST(redis_url__password_is_asked_for_and_never_shown)
     redis_server_start(locked);
     CHECK_STATUS(open_status(redis_server_url("retry_ms=0"), 0), EYOT_EIO);
     CHECK_HAS(err.text, "NOAUTH");
+    CHECK_HAS(err.text, "password_file=");
     snprintf(url, sizeof url, "redis+unix://:wrong%%21@%s?retry_ms=0", redis_server_socket());
     CHECK_STATUS(open_status(url, 0), EYOT_EIO);
     CHECK_HAS(err.text, "password");
