@@ -136,7 +136,7 @@ static eyot_status read_numbers(eyot__redis *s, eyot__url *url, eyot_error *e)
     s->has_waitaof = eyot__url_param_text(url, "waitaof");
     eyot_status r = eyot__url_param_number(url, "pool", 1, 1000, &s->pool, e);
     if (!r) r = eyot__url_param_number(url, "timeout", 1, 3600000, &s->timeout_ms, e);
-    if (!r) r = eyot__url_param_number(url, "retry_ms", 0, 86400000, &s->retry_ms, e);
+    if (!r) r = eyot__url_param_number(url, "retry", 0, 86400000, &s->retry_ms, e);
     if (!r) r = eyot__url_param_number(url, "wait", 1, 100, &s->wait, e);
     if (!r) r = eyot__url_param_number(url, "waitaof", 0, 100, &s->waitaof, e);
     if (!r && s->wait && s->has_waitaof)
