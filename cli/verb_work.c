@@ -136,7 +136,7 @@ static void tell(void *arg, const eyot_worker_report *r)
     switch (r->news) {
     case EYOT_WORKER_TOOK:
         if (r->attempt > 1)
-            out_note("%s: taken up, for the %u. time since it got on", r->run_id, r->attempt);
+            out_note("%s: taken up, attempt %u since its last step", r->run_id, r->attempt);
         else
             out_note("%s: taken up", r->run_id);
         break;
