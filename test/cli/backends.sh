@@ -59,6 +59,17 @@ for url in mysql://eyot@127.0.0.1:1/eyot redis://127.0.0.1:1/0; do
     done
 done
 
+it "README's URLs of servers are well-formed: only their hosts are not there"
+printf 'secret\n' >password
+chmod 600 password
+"$ROOT/test/docs/blocks.sh" "$ROOT/README.md" 'sh servers' | sed -n "s#^export EYOT_STORE='\([^']*\)'.*#\1#p" >urls
+same "$(wc -l <urls)" 2
+while read -r url; do
+    eyot list --store "${url/\/etc\/eyot\/password/$DIR/password}"
+    code 3
+    grep -q '\.example\|this eyot has no' err || wrong "it is not its host that is not there"
+done <urls
+
 for backend in mysql redis; do
     it "eyot doctor on a $backend without a store says that the server is there, and makes none"
     if there "$backend"; then
