@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is Redis' own: URLs, what a server promises, scripts, servers that end and come back. The contract of all stores is in
  * store_suite.c, bad networks in redis_net_test.c. Each test has a server of its own. */
+#include "core/clock.h"
 #include "core/hash.h"
 #include "core/store.h"
 
@@ -149,6 +150,15 @@ TEST(redis_url__mistakes_are_named)
         if (open_status(bad[i][0], 0) != EYOT_EINVAL) test_fail(__FILE__, __LINE__, "%s: %s", bad[i][0], err.text);
         CHECK_HAS(err.text, bad[i][1]);
     }
+}
+
+TEST(redis_url__nobody_there_is_told_after_a_second)
+{
+    needs_redis();
+    uint64_t start = eyot__now_ns();
+    CHECK_STATUS(open_status("redis://127.0.0.1:1/0?timeout=60000", 0), EYOT_EIO);
+    CHECK_HAS(err.text, "127.0.0.1:1/0");
+    CHECK((eyot__now_ns() - start) / 1000000 < 20000);
 }
 
 TEST(redis_url__password_in_clear_text_is_for_who_asks_for_it)
