@@ -225,6 +225,7 @@ static void read_inboxes(eyot_engine *engine)
         pthread_mutex_unlock(&runs[i]->lock);
         if (live)
             (void)eyot__store_inbox(engine->store, eyot__bytes(runs[i]->id, runs[i]->id_len), read_message, &m, NULL);
+        if (m.cancel) atomic_store(&runs[i]->leaving, false); /* whoever cancels it does not want it back */
         if (m.cancel) eyot_run_cancel(runs[i]);
         eyot__run_unpin(runs[i]);
     }

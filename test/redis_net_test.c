@@ -9,8 +9,10 @@
 #include "test/net_proxy.h"
 #include "test/redis_server.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 static eyot_error err;
 static net_proxy *network;
@@ -379,6 +381,66 @@ TEST(redis_net__large_body_gets_the_time_it_needs)
     net_proxy_heal(network);
     free(body);
     CHECK_OK(do_load(&s));
+    eyot_store_close(s.store);
+}
+
+static void *keep_busy(void *arg)
+{
+    redis_server_say(redis_server_socket(), "EVAL \"while true do end\" 0");
+    return arg;
+}
+
+static void sleep_ms(unsigned ms)
+{
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+    nanosleep(&t, NULL);
+}
+
+static void *end_busy(void *arg)
+{
+    sleep_ms(300);
+    while (strncmp(redis_server_say(redis_server_socket(), "SCRIPT KILL"), "+OK", 3) != 0) sleep_ms(20);
+    return arg;
+}
+
+TEST(redis_net__busy_server_is_waited_for)
+{
+    pthread_t busy, end;
+    begin();
+    subject s = {.store = open_behind("timeout=5000")};
+    new_subject(&s);
+    CHECK_OK(create(&s, "w"));
+    redis_server_say(redis_server_socket(), "CONFIG SET busy-reply-threshold 50");
+    CHECK(pthread_create(&busy, NULL, keep_busy, NULL) == 0);
+    while (!strstr(redis_server_say(redis_server_socket(), "PING"), "BUSY")) sleep_ms(10);
+    CHECK(pthread_create(&end, NULL, end_busy, NULL) == 0);
+    CHECK_OK(do_commit(&s));
+    CHECK(pthread_join(end, NULL) == 0 && pthread_join(busy, NULL) == 0);
+    eyot_store_close(s.store);
+}
+
+static void *promote(void *arg)
+{
+    sleep_ms(300);
+    redis_server_say(redis_server_socket(), "REPLICAOF NO ONE");
+    return arg;
+}
+
+TEST(redis_net__server_that_became_a_replica_is_waited_for)
+{
+    pthread_t thread;
+    begin();
+    subject s = {.store = open_behind("timeout=5000")}, hasty = {.store = open_behind("retry_ms=0")};
+    new_subject(&s);
+    CHECK_OK(create(&s, "w"));
+    CHECK_HAS(redis_server_say(redis_server_socket(), "REPLICAOF 127.0.0.1 1"), "+OK");
+    memcpy(hasty.id, s.id, sizeof s.id);
+    CHECK_STATUS(do_commit(&hasty), EYOT_EIO);
+    CHECK_HAS(err.text, "replica");
+    CHECK(pthread_create(&thread, NULL, promote, NULL) == 0);
+    CHECK_OK(do_commit(&s));
+    CHECK(pthread_join(thread, NULL) == 0);
+    eyot_store_close(hasty.store);
     eyot_store_close(s.store);
 }
 

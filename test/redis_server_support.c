@@ -86,7 +86,7 @@ static int reach(const char *path)
 
 const char *redis_server_say(const char *path, const char *command)
 {
-    static char answer[4096];
+    static _Thread_local char answer[4096];
     int fd = reach(path);
     answer[0] = '\0';
     if (fd < 0) return answer;
