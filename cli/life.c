@@ -119,7 +119,6 @@ eyot_run_options life_options(const life *l)
     o.max_steps = l->file ? l->file->max_steps : 0;
     o.strategy = (eyot_strategy)choice(l->a, "strategy", strategies, 3);
     o.durability = (eyot_durability)choice(l->a, "durability", durabilities, 3);
-    if (args_has(l->a, "no-wait")) o.flags |= EYOT_RUN_NO_WAIT;
     return o;
 }
 

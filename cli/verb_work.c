@@ -107,7 +107,7 @@ static const eyot_graph *find_stored(void *arg, const char *run_id, const char *
                                      eyot_error *e)
 {
     crew *c = arg;
-    stored s;
+    stored s = {0};
     run_row row = {0};
     const known *k = NULL;
     snprintf(row.id, sizeof row.id, "%s", run_id);
@@ -120,6 +120,7 @@ static const eyot_graph *find_stored(void *arg, const char *run_id, const char *
         s.file = NULL;
         if (add_known(c, file, &k) != EXIT_DONE) k = NULL;
     }
+    stored_clear(&s);
     if (code != EXIT_DONE || !k) {
         eyot_error_set(e, EYOT_ENOTSUP, "the graph of run %s cannot be made here", run_id);
         return NULL;
