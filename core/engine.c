@@ -490,6 +490,7 @@ eyot_status eyot__run_adopt(eyot_run **out, eyot_engine *engine, const eyot_grap
         free_unpinned(r);
         return status;
     }
+    r->adopted = true;
     r->on_end = on_end;
     r->on_end_arg = arg;
     *out = r; /* it may end before the launch returns */

@@ -193,6 +193,9 @@ struct eyot_run {
     bool launched; /* its tasks may start: the keeper renews its lease */
     _Atomic bool cancelled;
     _Atomic bool leaving; /* to be given back: nothing new starts */
+    bool
+        adopted; /* taken up because it was due: a cancel left for an earlier owner still counts. Set before launched */
+    bool unwanted; /* a message has cancelled it: it is not given back */
     _Atomic uint64_t steps;
     eyot__state *result;
 

@@ -579,6 +579,46 @@ TEST(worker__goes_on_with_a_run_whose_lease_has_ended)
     close_scene(&s);
 }
 
+/* A cancel that nobody has seen yet, as eyot_store_cancel leaves it for who holds the run. */
+static void post_cancel(eyot_store *store, const char *id, const char *message)
+{
+    void *self;
+    const eyot_store_ops *ops = eyot_store_table(store, &self);
+    eyot_bytes none = {NULL, 0};
+    CHECK_OK(ops->post(self, eyot__bytes(id, strlen(id)), eyot__bytes(message, strlen(message)), EYOT_MESSAGE_CANCEL,
+                       none, none, NULL));
+}
+
+TEST(worker__that_stops_does_not_give_back_what_was_cancelled)
+{
+    scene s = open_scene("memory:", count_and_wait);
+    crew c;
+    submit(s.engine, s.g, "r", NULL, 0, 0);
+    set_to_work(&c, s.engine, s.g, quick());
+    await(&begun, 1);
+    eyot_worker_stop(c.worker, false);
+    post_cancel(s.store, "r", "cancel/2");
+    dismiss(&c, false); /* the message tells the task to end */
+    CHECK_INT(tally_row_of(s.store, "r").status, EYOT_RUN_CANCELLED);
+    close_scene(&s);
+}
+
+TEST(worker__does_not_go_on_with_what_was_cancelled_under_an_owner_that_died)
+{
+    scene s = open_scene("memory:", count_and_wait);
+    crew c;
+    submit(s.engine, s.g, "r", NULL, 0, 0);
+    lose(s.store, "r", 1, 1);
+    post_cancel(s.store, "r", "cancel/2");
+    set_to_work(&c, s.engine, s.g, quick());
+    for (int i = 0; i < 10000 && atomic_load(&c.left) < 1; i++) tally_pause_us(500);
+    atomic_store(&gate_open, 1);
+    await(&c.left, 1);
+    dismiss(&c, false);
+    CHECK_INT(tally_row_of(s.store, "r").status, EYOT_RUN_CANCELLED);
+    close_scene(&s);
+}
+
 TEST(worker__parks_a_run_at_exactly_its_limit)
 {
     scene s = open_scene("memory:", tally_add);
