@@ -268,7 +268,8 @@ static inline void eyot__run_leased(eyot_run *r, uint64_t asked_ns, uint32_t lea
 /* What a claim has told of a run. */
 typedef struct eyot__claimed {
     uint64_t epoch, head, steps, asked_ns;
-    int64_t left_ms; /* of the lease */
+    int64_t left_ms;   /* of the lease */
+    int64_t due_in_ms; /* for who releases it again as it was: of a run that somebody holds, or held when he died, 0 */
     eyot_run_status status;
     uint32_t attempts;
     uint8_t token[16];
