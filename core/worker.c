@@ -409,6 +409,8 @@ eyot_status eyot_worker_run(eyot_worker *w, eyot_error *e)
 {
     bool stopping, now;
     uint64_t news;
+    if (w->engine->forks != eyot__fork_count())
+        return eyot_error_set(e, EYOT_EFORKED, "the worker belongs to the parent process");
     if (w->n_graphs == 0 && !w->options.find)
         return eyot_error_set(e, EYOT_EINVAL, "a worker without a graph has nothing to do");
     while ((news = look(w, &stopping, &now)), !stopping) {

@@ -96,7 +96,7 @@ EYOT_API eyot_status eyot_worker_add(eyot_worker *worker, const eyot_graph *g, c
 
 /* Claims runs and sees them to their end, until eyot_worker_stop; the calling thread does nothing else, tasks run on the
  * engine's threads. A run that two claims have lost without a commit is run alone, so that a task that kills its process takes
- * no other run along again. EINVAL: no graph was added and there is no `find`. A store that fails is asked again, ever more
+ * no other run along again. EINVAL: no graph was added and there is no `find`. EFORKED. A store that fails is asked again, ever more
  * slowly, up to every 30 seconds. */
 EYOT_API eyot_status eyot_worker_run(eyot_worker *worker, eyot_error *e);
 
