@@ -108,7 +108,8 @@ static void set_to_work(crew *c, eyot_engine *engine, const eyot_graph *g, eyot_
     o.told = told;
     o.arg = c;
     CHECK_OK(eyot_worker_new(&c->worker, engine, &o, NULL));
-    if (g) CHECK_OK(eyot_worker_add(c->worker, g, NULL, NULL));
+    if (o.find) c->found = g;
+    if (g && !o.find) CHECK_OK(eyot_worker_add(c->worker, g, NULL, NULL));
     CHECK_OK(pthread_create(&c->thread, NULL, work, c));
 }
 
@@ -404,6 +405,33 @@ TEST(worker__can_be_given_graphs_when_they_are_needed)
     CHECK_HAS(c.text, "run strange is of no graph");
     CHECK_INT(tally_row_of(s.store, "strange").status, EYOT_RUN_READY);
     eyot_graph_free(unknown);
+    close_scene(&s);
+}
+
+static const eyot_graph *find_any(void *arg, const char *run_id, const char *fingerprint, eyot_run_options *how,
+                                  eyot_error *e)
+{
+    (void)run_id, (void)fingerprint, (void)how, (void)e;
+    return ((crew *)arg)->found;
+}
+
+TEST(worker__runs_no_run_by_the_graph_of_another_one)
+{
+    scene s = open_scene("memory:", tally_add);
+    eyot_graph *other = another();
+    crew c;
+    eyot_worker_options o = quick();
+    o.find = find_any;
+    submit(s.engine, other, "strange", NULL, 0, 0);
+    submit(s.engine, s.g, "known", NULL, 0, 0);
+    set_to_work(&c, s.engine, s.g, o);
+    await(&c.left, 1);
+    await(&c.trouble, 1);
+    dismiss(&c, false);
+    CHECK_STR(c.order, "known");
+    CHECK_HAS(c.text, "run strange was made with another graph");
+    CHECK_INT(tally_row_of(s.store, "strange").status, EYOT_RUN_READY);
+    eyot_graph_free(other);
     close_scene(&s);
 }
 

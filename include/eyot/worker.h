@@ -58,7 +58,8 @@ typedef struct eyot_worker_report {
     uint32_t attempt;   /* TOOK and PARKED: claims since its last commit, this one included */
 } eyot_worker_report;
 
-/* A graph for a run of a fingerprint that the worker was not given; NULL: `e` says why. Must live as long as the worker. `how`
+/* A graph for a run of a fingerprint that the worker was not given; NULL: `e` says why. Must live as long as the worker. One
+ * of another fingerprint is taken only with EYOT_RUN_ACCEPT_CHANGES. `how`
  * are the worker's options for runs, to be changed for this one. */
 typedef const eyot_graph *(*eyot_worker_find_fn)(void *arg, const char *run_id, const char *fingerprint,
                                                  eyot_run_options *how, eyot_error *e);
