@@ -122,6 +122,13 @@ eyot_run_options life_options(const life *l)
     return o;
 }
 
+eyot_run_options life_run_options(const life *l)
+{
+    eyot_run_options o = life_options(l);
+    if (args_has(l->a, "no-wait")) o.flags |= EYOT_RUN_NO_WAIT;
+    return o;
+}
+
 /* The first signal cancels the run, the second one ends the program. */
 static bool stop_run(void *run, int n)
 {

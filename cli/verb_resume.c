@@ -143,9 +143,8 @@ static char *read_directory(const life *l, const char *id)
 static int resume(life *l, const run_row *row, uint32_t flags, const answers *given)
 {
     eyot_error e;
-    eyot_run_options how = life_options(l);
+    eyot_run_options how = life_run_options(l);
     how.flags |= flags;
-    if (args_has(l->a, "no-wait")) how.flags |= EYOT_RUN_NO_WAIT;
     how.answers = given->list;
     how.n_answers = given->n;
     progress_announce(row->status == EYOT_RUN_DONE ? "run %s is done already" : "run %s", row->id);

@@ -37,9 +37,8 @@ static const char about[] = "The first line on stderr is `run ID`; the final sta
 static int start(life *l, const char *id, eyot_value *state_take)
 {
     eyot_error e;
-    eyot_run_options how = life_options(l);
+    eyot_run_options how = life_run_options(l);
     how.run_id = id;
-    if (args_has(l->a, "no-wait")) how.flags |= EYOT_RUN_NO_WAIT;
     progress_announce("run %s", id);
     eyot_status s = eyot_run_start(&l->run, l->engine, flow_graph(l->flow), state_take, &how, &e);
     if (s == EYOT_EEXIST)

@@ -67,19 +67,21 @@ typedef struct crew {
 
 /* ---- graphs ----------------------------------------------------------------------------------------------------- */
 
-/* Takes the file. */
+/* Takes the file. Only what can be run is known. */
 static int add_known(crew *c, graphfile *file, const known **out)
 {
     known *k = calloc(1, sizeof *k);
-    if (!k) {
+    int code = k ? life_flow(&c->l, file, &k->flow) : out_error(EXIT_FAILED, "out of memory");
+    if (code != EXIT_DONE) {
         graphfile_free(file);
-        return out_error(EXIT_FAILED, "out of memory");
+        free(k);
+        return code;
     }
     k->file = file;
     k->next = c->all;
     c->all = k;
     if (out) *out = k;
-    return life_flow(&c->l, file, &k->flow);
+    return EXIT_DONE;
 }
 
 static void free_known(crew *c)

@@ -193,6 +193,9 @@ struct eyot_run {
     bool launched; /* its tasks may start: the keeper renews its lease */
     _Atomic bool cancelled;
     _Atomic bool leaving; /* to be given back: nothing new starts */
+    bool
+        adopted; /* taken up because it was due: a cancel left for an earlier owner still counts. Set before launched */
+    bool unwanted; /* a message has cancelled it: it is not given back */
     _Atomic uint64_t steps;
     eyot__state *result;
 
@@ -266,7 +269,8 @@ static inline void eyot__run_leased(eyot_run *r, uint64_t asked_ns, uint32_t lea
 /* What a claim has told of a run. */
 typedef struct eyot__claimed {
     uint64_t epoch, head, steps, asked_ns;
-    int64_t left_ms; /* of the lease */
+    int64_t left_ms;   /* of the lease */
+    int64_t due_in_ms; /* for who releases it again as it was: of a run that somebody holds, or held when he died, 0 */
     eyot_run_status status;
     uint32_t attempts;
     uint8_t token[16];

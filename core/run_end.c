@@ -63,7 +63,7 @@ static int64_t next_alarm_ms(const eyot_run *r)
 
 void eyot__run_settle_end(eyot_run *r)
 {
-    bool cancelled = atomic_load(&r->cancelled), leaving = atomic_load(&r->leaving);
+    bool cancelled = atomic_load(&r->cancelled), leaving = atomic_load(&r->leaving) && !r->unwanted;
     if (r->phase != EYOT__RUN_LIVE || r->running > 0) return;
     bool finished = r->frontier.n_live == 0 && r->frontier.n_waiting == 0;
     bool suspended = !finished && is_suspended(r);
