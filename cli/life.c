@@ -119,6 +119,12 @@ eyot_run_options life_options(const life *l)
     o.max_steps = l->file ? l->file->max_steps : 0;
     o.strategy = (eyot_strategy)choice(l->a, "strategy", strategies, 3);
     o.durability = (eyot_durability)choice(l->a, "durability", durabilities, 3);
+    return o;
+}
+
+eyot_run_options life_run_options(const life *l)
+{
+    eyot_run_options o = life_options(l);
     if (args_has(l->a, "no-wait")) o.flags |= EYOT_RUN_NO_WAIT;
     return o;
 }

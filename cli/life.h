@@ -55,8 +55,10 @@ int life_engine(life *l, uint32_t threads, uint32_t lease_ms);
 uint32_t life_threads(const graphfile *file, uint32_t jobs);
 /* All of that for l->file. */
 int life_make(life *l, char *cwd_take);
-/* Options of the run as the command line has them. */
+/* Options of runs as the command line of every verb that runs some has them. */
 eyot_run_options life_options(const life *l);
+/* With --no-wait: of verbs that run one. */
+eyot_run_options life_run_options(const life *l);
 /* Waits for the end of l->run, and tells it. */
 int life_wait(life *l);
 /* Returns `code`, or what a signal makes of it. */

@@ -143,7 +143,7 @@ static char *read_directory(const life *l, const char *id)
 static int resume(life *l, const run_row *row, uint32_t flags, const answers *given)
 {
     eyot_error e;
-    eyot_run_options how = life_options(l);
+    eyot_run_options how = life_run_options(l);
     how.flags |= flags;
     how.answers = given->list;
     how.n_answers = given->n;

@@ -37,7 +37,7 @@ static const char about[] = "The first line on stderr is `run ID`; the final sta
 static int start(life *l, const char *id, eyot_value *state_take)
 {
     eyot_error e;
-    eyot_run_options how = life_options(l);
+    eyot_run_options how = life_run_options(l);
     how.run_id = id;
     progress_announce("run %s", id);
     eyot_status s = eyot_run_start(&l->run, l->engine, flow_graph(l->flow), state_take, &how, &e);

@@ -67,19 +67,21 @@ typedef struct crew {
 
 /* ---- graphs ----------------------------------------------------------------------------------------------------- */
 
-/* Takes the file. */
+/* Takes the file. Only what can be run is known. */
 static int add_known(crew *c, graphfile *file, const known **out)
 {
     known *k = calloc(1, sizeof *k);
-    if (!k) {
+    int code = k ? life_flow(&c->l, file, &k->flow) : out_error(EXIT_FAILED, "out of memory");
+    if (code != EXIT_DONE) {
         graphfile_free(file);
-        return out_error(EXIT_FAILED, "out of memory");
+        free(k);
+        return code;
     }
     k->file = file;
     k->next = c->all;
     c->all = k;
     if (out) *out = k;
-    return life_flow(&c->l, file, &k->flow);
+    return EXIT_DONE;
 }
 
 static void free_known(crew *c)
@@ -107,7 +109,7 @@ static const eyot_graph *find_stored(void *arg, const char *run_id, const char *
                                      eyot_error *e)
 {
     crew *c = arg;
-    stored s;
+    stored s = {0};
     run_row row = {0};
     const known *k = NULL;
     snprintf(row.id, sizeof row.id, "%s", run_id);
@@ -120,6 +122,7 @@ static const eyot_graph *find_stored(void *arg, const char *run_id, const char *
         s.file = NULL;
         if (add_known(c, file, &k) != EXIT_DONE) k = NULL;
     }
+    stored_clear(&s);
     if (code != EXIT_DONE || !k) {
         eyot_error_set(e, EYOT_ENOTSUP, "the graph of run %s cannot be made here", run_id);
         return NULL;

@@ -310,6 +310,8 @@ eyot_status eyot_run_submit(eyot_engine *engine, const eyot_graph *g, void *stat
     eyot_status status = EYOT_OK;
     if (eyot__options_read(&o, sizeof o, options))
         status = eyot_error_set(e, EYOT_EINVAL, "submit options of another size");
+    else if (o.reserved)
+        status = eyot_error_set(e, EYOT_EINVAL, "a submit option has an unknown value");
     else if (engine && !engine->store)
         status = eyot_error_set(e, EYOT_EINVAL, "the engine has no store to submit a run to");
     else if (!queue_valid(o.queue))
@@ -357,6 +359,7 @@ eyot_status eyot__see_claimed(void *arg, const eyot_run_row *row)
     c->steps = row->steps;
     c->attempts = row->attempts;
     c->left_ms = row->due_ms > row->now_ms ? row->due_ms - row->now_ms : 0;
+    c->due_in_ms = row->owner.n > 0 ? 0 : row->due_ms == INT64_MAX ? INT64_MAX : c->left_ms;
     c->status = (eyot_run_status)row->status;
     see_text(c->id, sizeof c->id, row->run);
     see_text(c->fingerprint, sizeof c->fingerprint, row->fingerprint);
@@ -453,13 +456,14 @@ static eyot_status take_up(eyot_run *r, const eyot_run_options *o, eyot_error *e
                               "run %s was made with another version of graph %s (%.12s, this one is %.12s)", r->id,
                               g->name, row.fingerprint, g->fingerprint);
     eyot_run_status before = row.status;
+    int64_t due_in_ms = row.due_in_ms;
     status = claim_run(r, &row, e);
     if (status == EYOT_EALREADY) return rebuild_run(r, &row, true, e);
     if (status) return status;
     status = rebuild_run(r, &row, false, e);
     if (!status) status = eyot__wait_answers(r, o->answers, o->n_answers, e);
     if (status) /* it is left as it was found */
-        (void)eyot__run_release(r->engine, &row, before, INT64_MAX, NULL);
+        (void)eyot__run_release(r->engine, &row, before, due_in_ms, NULL);
     return status;
 }
 
@@ -490,6 +494,7 @@ eyot_status eyot__run_adopt(eyot_run **out, eyot_engine *engine, const eyot_grap
         free_unpinned(r);
         return status;
     }
+    r->adopted = true;
     r->on_end = on_end;
     r->on_end_arg = arg;
     *out = r; /* it may end before the launch returns */

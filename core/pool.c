@@ -189,7 +189,8 @@ typedef struct mail {
     bool cancel;
 } mail;
 
-/* A message that was meant for an earlier owner is consumed without effect. */
+/* A message that was meant for an earlier owner is consumed without effect, unless the run was only taken up because it was
+ * due: then nobody has wanted it to go on since. */
 static eyot_status read_message(void *arg, const eyot_entry *message)
 {
     mail *m = arg;
@@ -199,8 +200,12 @@ static eyot_status read_message(void *arg, const eyot_entry *message)
     id[message->key.n] = 0;
     char own[EYOT__DONE_LEN];
     snprintf(own, sizeof own, "cancel/%llu", (unsigned long long)m->run->epoch);
-    m->cancel |= strcmp(id, own) == 0;
+    m->cancel |= m->run->adopted || strcmp(id, own) == 0;
     pthread_mutex_lock(&m->run->lock);
+    if (m->cancel) { /* with the message: an end that consumes it is no other one */
+        m->run->unwanted = true;
+        atomic_store(&m->run->cancelled, true);
+    }
     eyot__out *out = &m->run->out, *flying = &m->run->flying;
     if (!out->done) out->done = calloc(1, sizeof *out->done);
     eyot__done *done = out->done; /* without memory, or room, it is read again next time */

@@ -193,6 +193,9 @@ struct eyot_run {
     bool launched; /* its tasks may start: the keeper renews its lease */
     _Atomic bool cancelled;
     _Atomic bool leaving; /* to be given back: nothing new starts */
+    bool
+        adopted; /* taken up because it was due: a cancel left for an earlier owner still counts. Set before launched */
+    bool unwanted; /* a message has cancelled it: it is not given back */
     _Atomic uint64_t steps;
     eyot__state *result;
 
@@ -246,8 +249,9 @@ eyot_status eyot__run_append_of(eyot_run *r, eyot_entry_kind kind, const eyot__w
 /* Nobody waits for pending tasks of a cancelled run. Run lock held. */
 void eyot__run_abandon_pending(eyot_run *r);
 void eyot__run_fail(eyot_run *r, eyot_status status, const char *fmt, ...) EYOT_PRINTF(3, 4); /* run lock held */
-/* Ends the run if nothing is left to do. Run lock held. */
+/* core/run_end.c. Ends the run if nothing is left to do, nothing may be done, or only somebody else can go on. Run lock held. */
 void eyot__run_settle_end(eyot_run *r);
+void eyot__run_ended(eyot_run *r); /* its end is stored, or need not be. Run lock held */
 /* Somebody must look at the run: wakes a thread that waits for it, or else offers it to the pool. Run lock held. */
 void eyot__run_wake(eyot_run *r);
 /* What the run has pending is committed by somebody else. Run lock held. */
@@ -265,7 +269,8 @@ static inline void eyot__run_leased(eyot_run *r, uint64_t asked_ns, uint32_t lea
 /* What a claim has told of a run. */
 typedef struct eyot__claimed {
     uint64_t epoch, head, steps, asked_ns;
-    int64_t left_ms; /* of the lease */
+    int64_t left_ms;   /* of the lease */
+    int64_t due_in_ms; /* for who releases it again as it was: of a run that somebody holds, or held when he died, 0 */
     eyot_run_status status;
     uint32_t attempts;
     uint8_t token[16];

@@ -232,7 +232,12 @@ static const eyot_graph *find_graph(eyot_worker *w, const eyot__claimed *row, ey
         return w->graphs[i];
     }
     *how = w->run;
-    if (w->options.find) return w->options.find(w->options.arg, row->id, row->fingerprint, how, e);
+    if (w->options.find) {
+        const eyot_graph *g = w->options.find(w->options.arg, row->id, row->fingerprint, how, e);
+        if (!g || (how->flags & EYOT_RUN_ACCEPT_CHANGES) || strcmp(g->fingerprint, row->fingerprint) == 0) return g;
+        eyot_error_set(e, EYOT_ECHANGED, "run %s was made with another graph than %s is", row->id, g->name);
+        return NULL;
+    }
     eyot_error_set(e, EYOT_ECHANGED, "no graph of this worker is that of run %s", row->id);
     return NULL;
 }
@@ -409,6 +414,8 @@ eyot_status eyot_worker_run(eyot_worker *w, eyot_error *e)
 {
     bool stopping, now;
     uint64_t news;
+    if (w->engine->forks != eyot__fork_count())
+        return eyot_error_set(e, EYOT_EFORKED, "the worker belongs to the parent process");
     if (w->n_graphs == 0 && !w->options.find)
         return eyot_error_set(e, EYOT_EINVAL, "a worker without a graph has nothing to do");
     while ((news = look(w, &stopping, &now)), !stopping) {

@@ -3,7 +3,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <eyot/stores.h>
 #include <eyot/worker.h>
@@ -106,7 +108,8 @@ static void set_to_work(crew *c, eyot_engine *engine, const eyot_graph *g, eyot_
     o.told = told;
     o.arg = c;
     CHECK_OK(eyot_worker_new(&c->worker, engine, &o, NULL));
-    if (g) CHECK_OK(eyot_worker_add(c->worker, g, NULL, NULL));
+    if (o.find) c->found = g;
+    if (g && !o.find) CHECK_OK(eyot_worker_add(c->worker, g, NULL, NULL));
     CHECK_OK(pthread_create(&c->thread, NULL, work, c));
 }
 
@@ -189,6 +192,9 @@ TEST(run_submit__refuses_what_cannot_be)
     CHECK_STATUS(eyot_run_submit(s.engine, s.g, tally_new(), &o, NULL, &e), EYOT_EINVAL);
     CHECK_HAS(e.text, "\"a queue\"");
     o.queue = NULL;
+    o.reserved = 1;
+    CHECK_STATUS(eyot_run_submit(s.engine, s.g, tally_new(), &o, NULL, &e), EYOT_EINVAL);
+    o.reserved = 0;
     o.run_id = "r";
     CHECK_OK(eyot_run_submit(s.engine, s.g, tally_new(), &o, NULL, &e));
     CHECK_STATUS(eyot_run_submit(s.engine, s.g, tally_new(), &o, NULL, &e), EYOT_EEXIST);
@@ -207,6 +213,51 @@ TEST(run_submit__can_be_resumed_by_hand_too)
     CHECK_OK(eyot_run_wait(run, NULL));
     CHECK_INT(((const tally *)eyot_run_state(run))->sum, 4);
     eyot_run_free(run);
+    close_scene(&s);
+}
+
+static eyot_status see_due(void *arg, const eyot_run_row *row)
+{
+    *(int64_t *)arg = row->due_ms;
+    return EYOT_OK;
+}
+
+static int64_t due_of(eyot_store *store, const char *id)
+{
+    int64_t due_ms = 0;
+    CHECK_OK(eyot__store_get_run(store, eyot__bytes(id, strlen(id)), see_due, &due_ms, NULL));
+    return due_ms;
+}
+
+/* There is no such question: the resume is refused. */
+static void resume_in_vain(scene *s, const char *id)
+{
+    eyot_answer answer = {"nobody", "yes"};
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_run *run;
+    o.answers = &answer;
+    o.n_answers = 1;
+    CHECK(eyot_run_resume(&run, s->engine, s->g, id, &o, NULL) != EYOT_OK);
+}
+
+TEST(run_resume__that_is_refused_leaves_a_run_as_due_as_it_was)
+{
+    scene s = open_scene("memory:", tally_add);
+    crew c;
+    submit(s.engine, s.g, "now", NULL, 0, 0);
+    submit(s.engine, s.g, "later", NULL, 0, 3600000);
+    submit(s.engine, s.g, "never", NULL, 0, UINT64_MAX);
+    int64_t later = due_of(s.store, "later");
+    resume_in_vain(&s, "now");
+    resume_in_vain(&s, "later");
+    resume_in_vain(&s, "never");
+    CHECK(due_of(s.store, "now") < later - 1800000);
+    CHECK(due_of(s.store, "later") > later - 1800000 && due_of(s.store, "later") < later + 1800000);
+    CHECK(due_of(s.store, "never") == INT64_MAX);
+    set_to_work(&c, s.engine, s.g, quick());
+    await(&c.left, 1);
+    dismiss(&c, false);
+    CHECK_STR(c.order, "now");
     close_scene(&s);
 }
 
@@ -357,6 +408,33 @@ TEST(worker__can_be_given_graphs_when_they_are_needed)
     close_scene(&s);
 }
 
+static const eyot_graph *find_any(void *arg, const char *run_id, const char *fingerprint, eyot_run_options *how,
+                                  eyot_error *e)
+{
+    (void)run_id, (void)fingerprint, (void)how, (void)e;
+    return ((crew *)arg)->found;
+}
+
+TEST(worker__runs_no_run_by_the_graph_of_another_one)
+{
+    scene s = open_scene("memory:", tally_add);
+    eyot_graph *other = another();
+    crew c;
+    eyot_worker_options o = quick();
+    o.find = find_any;
+    submit(s.engine, other, "strange", NULL, 0, 0);
+    submit(s.engine, s.g, "known", NULL, 0, 0);
+    set_to_work(&c, s.engine, s.g, o);
+    await(&c.left, 1);
+    await(&c.trouble, 1);
+    dismiss(&c, false);
+    CHECK_STR(c.order, "known");
+    CHECK_HAS(c.text, "run strange was made with another graph");
+    CHECK_INT(tally_row_of(s.store, "strange").status, EYOT_RUN_READY);
+    eyot_graph_free(other);
+    close_scene(&s);
+}
+
 TEST(worker__without_anything_to_do_is_refused)
 {
     scene s = open_scene("memory:", tally_add);
@@ -377,6 +455,28 @@ TEST(worker__without_anything_to_do_is_refused)
     CHECK_STATUS(eyot_worker_run(w, &e), EYOT_EINVAL);
     eyot_worker_free(w);
     eyot_engine_free(without);
+    close_scene(&s);
+}
+
+TEST(worker__of_a_parent_process_is_refused)
+{
+    scene s = open_scene("memory:", tally_add);
+    eyot_worker *w;
+    eyot_worker_options o = quick();
+    o.flags = EYOT_WORKER_UNTIL_IDLE;
+    CHECK_OK(eyot_worker_new(&w, s.engine, &o, NULL));
+    CHECK_OK(eyot_worker_add(w, s.g, NULL, NULL));
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        eyot_error e;
+        alarm(20);
+        _exit(eyot_worker_run(w, &e) == EYOT_EFORKED && e.text[0] ? 0 : 1);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    eyot_worker_free(w);
     close_scene(&s);
 }
 
@@ -465,6 +565,22 @@ TEST(worker__that_stops_now_tells_its_tasks_to_end)
     CHECK_INT(row.status, EYOT_RUN_READY);
     CHECK(!row.held);
     CHECK_INT(row.steps, 1);
+    close_scene(&s);
+}
+
+TEST(worker__that_stops_does_not_give_back_what_is_cancelled_meanwhile)
+{
+    scene s = open_scene("memory:", count_and_wait);
+    crew c;
+    bool held = false;
+    submit(s.engine, s.g, "r", NULL, 0, 0);
+    set_to_work(&c, s.engine, s.g, quick());
+    await(&begun, 1);
+    eyot_worker_stop(c.worker, false);
+    CHECK_OK(eyot_store_cancel(s.store, "r", &held, NULL));
+    CHECK(held);
+    dismiss(&c, false);
+    CHECK_INT(tally_row_of(s.store, "r").status, EYOT_RUN_CANCELLED);
     close_scene(&s);
 }
 
@@ -576,6 +692,46 @@ TEST(worker__goes_on_with_a_run_whose_lease_has_ended)
     await(&c.left, 1);
     dismiss(&c, false);
     CHECK_INT(tally_row_of(s.store, "r").status, EYOT_RUN_DONE);
+    close_scene(&s);
+}
+
+/* A cancel that nobody has seen yet, as eyot_store_cancel leaves it for who holds the run. */
+static void post_cancel(eyot_store *store, const char *id, const char *message)
+{
+    void *self;
+    const eyot_store_ops *ops = eyot_store_table(store, &self);
+    eyot_bytes none = {NULL, 0};
+    CHECK_OK(ops->post(self, eyot__bytes(id, strlen(id)), eyot__bytes(message, strlen(message)), EYOT_MESSAGE_CANCEL,
+                       none, none, NULL));
+}
+
+TEST(worker__that_stops_does_not_give_back_what_was_cancelled)
+{
+    scene s = open_scene("memory:", count_and_wait);
+    crew c;
+    submit(s.engine, s.g, "r", NULL, 0, 0);
+    set_to_work(&c, s.engine, s.g, quick());
+    await(&begun, 1);
+    eyot_worker_stop(c.worker, false);
+    post_cancel(s.store, "r", "cancel/2");
+    dismiss(&c, false); /* the message tells the task to end */
+    CHECK_INT(tally_row_of(s.store, "r").status, EYOT_RUN_CANCELLED);
+    close_scene(&s);
+}
+
+TEST(worker__does_not_go_on_with_what_was_cancelled_under_an_owner_that_died)
+{
+    scene s = open_scene("memory:", count_and_wait);
+    crew c;
+    submit(s.engine, s.g, "r", NULL, 0, 0);
+    lose(s.store, "r", 1, 1);
+    post_cancel(s.store, "r", "cancel/2");
+    set_to_work(&c, s.engine, s.g, quick());
+    for (int i = 0; i < 10000 && atomic_load(&c.left) < 1; i++) tally_pause_us(500);
+    atomic_store(&gate_open, 1);
+    await(&c.left, 1);
+    dismiss(&c, false);
+    CHECK_INT(tally_row_of(s.store, "r").status, EYOT_RUN_CANCELLED);
     close_scene(&s);
 }
 

@@ -53,9 +53,10 @@ typedef struct eyot_entry {
     eyot_bytes body; /* the record, stored and returned unchanged (docs/format.md) */
 } eyot_entry;
 
-/* Kinds of messages (`post`, `inbox`). */
+/* Kinds of messages (`post`, `inbox`). A cancel is for the owner of that epoch, or for a worker that takes the run up after it;
+ * not for who resumes it by hand. */
 typedef enum eyot_message_kind {
-    EYOT_MESSAGE_CANCEL = 1, /* id "cancel/<epoch>": the owner of that epoch is to end the run */
+    EYOT_MESSAGE_CANCEL = 1, /* id "cancel/<epoch>" */
     EYOT_MESSAGE_ANSWER      /* reserved */
 } eyot_message_kind;
 

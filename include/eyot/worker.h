@@ -58,7 +58,8 @@ typedef struct eyot_worker_report {
     uint32_t attempt;   /* TOOK and PARKED: claims since its last commit, this one included */
 } eyot_worker_report;
 
-/* A graph for a run of a fingerprint that the worker was not given; NULL: `e` says why. Must live as long as the worker. `how`
+/* A graph for a run of a fingerprint that the worker was not given; NULL: `e` says why. Must live as long as the worker. One
+ * of another fingerprint is taken only with EYOT_RUN_ACCEPT_CHANGES. `how`
  * are the worker's options for runs, to be changed for this one. */
 typedef const eyot_graph *(*eyot_worker_find_fn)(void *arg, const char *run_id, const char *fingerprint,
                                                  eyot_run_options *how, eyot_error *e);
@@ -96,7 +97,7 @@ EYOT_API eyot_status eyot_worker_add(eyot_worker *worker, const eyot_graph *g, c
 
 /* Claims runs and sees them to their end, until eyot_worker_stop; the calling thread does nothing else, tasks run on the
  * engine's threads. A run that two claims have lost without a commit is run alone, so that a task that kills its process takes
- * no other run along again. EINVAL: no graph was added and there is no `find`. A store that fails is asked again, ever more
+ * no other run along again. EINVAL: no graph was added and there is no `find`. EFORKED. A store that fails is asked again, ever more
  * slowly, up to every 30 seconds. */
 EYOT_API eyot_status eyot_worker_run(eyot_worker *worker, eyot_error *e);
 

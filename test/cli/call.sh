@@ -79,6 +79,16 @@ err_has '--nodes: ./g.yaml: '
 eyot list --json
 json '[r["run"] for r in v["runs"] if r["run"].startswith("g-")]' '[]'
 
+it "a worker leaves runs whose module it was not given to others"
+for run in w1 w2; do
+    eyot run "$ROOT/examples/words.yaml" --nodes "$WORDS" --set-str text="one two" --submit --run "$run" --queue words
+    code 0
+done
+eyot work --trust-store --until-idle --queue words
+code 0
+err_has 'w1: not taken up: the graph of run w1 cannot be made here'
+err_has 'w2: not taken up: the graph of run w2 cannot be made here'
+
 it "a function that is missing is told"
 call nothing
 code 2
