@@ -13,19 +13,64 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define STORE_NAME "EYOT_STORE"
 #define PASSWORD_NAME "EYOT_STORE_PASSWORD"
 enum { FILE_MOST = 1024 * 1024, PASSWORD_MOST = 4096 };
 
-static char *env_password;
+/* ---- secrets ---------------------------------------------------------------------------------------------------- */
+
+/* Of scheme://user:password@host. */
+static void hide_user_password(char *url)
+{
+    char *slashes = strstr(url, "://"), *user = slashes ? slashes + 3 : NULL;
+    char *at = user ? memchr(user, '@', strcspn(user, "/?#")) : NULL;
+    char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+    if (colon) memmove(colon, at, strlen(at) + 1);
+}
+
+/* Of ?name=value&password=secret. */
+static void hide_parameters(char *url)
+{
+    static const char *const secrets[] = {"password=", "token=", "secret="};
+    for (char *p = strchr(url, '?'); p; p = strchr(p, '&')) {
+        p++;
+        for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+            size_t n = strlen(secrets[i]);
+            if (strncmp(p, secrets[i], n) != 0) continue;
+            const char *next = p + n + strcspn(p + n, "&");
+            memmove(p + n, next, strlen(next) + 1);
+        }
+    }
+}
+
+/* The URL without the secrets in it, for messages. NULL: no memory. */
+static char *hide_secrets(const char *url)
+{
+    char *shown = strdup(url);
+    if (!shown) return NULL;
+    hide_user_password(shown);
+    hide_parameters(shown);
+    return shown;
+}
+
+static char *env_password, *env_store;
+
+/* Takes it out of the environment. /proc/PID/environ shows the memory that the program began with. */
+static char *take_variable(const char *name)
+{
+    char *value = getenv(name), *copy = strdup(value);
+    explicit_bzero(value, strlen(value));
+    unsetenv(name);
+    return copy;
+}
 
 void config_begin(void)
 {
-    char *value = getenv(PASSWORD_NAME);
-    if (!value) return;
-    env_password = strdup(value);
-    /* /proc/PID/environ shows the memory that the program began with. */
-    explicit_bzero(value, strlen(value));
-    unsetenv(PASSWORD_NAME);
+    const char *store = getenv(STORE_NAME);
+    char *shown = store ? hide_secrets(store) : NULL;
+    if (store && (!shown || strcmp(shown, store) != 0)) env_store = take_variable(STORE_NAME);
+    free(shown);
+    if (getenv(PASSWORD_NAME)) env_password = take_variable(PASSWORD_NAME);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
@@ -169,40 +214,6 @@ static const config_store *find_store(const config *c, const char *name)
     return NULL;
 }
 
-/* Of scheme://user:password@host. */
-static void hide_user_password(char *url)
-{
-    char *slashes = strstr(url, "://"), *user = slashes ? slashes + 3 : NULL;
-    char *at = user ? memchr(user, '@', strcspn(user, "/?#")) : NULL;
-    char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
-    if (colon) memmove(colon, at, strlen(at) + 1);
-}
-
-/* Of ?name=value&password=secret. */
-static void hide_parameters(char *url)
-{
-    static const char *const secrets[] = {"password=", "token=", "secret="};
-    for (char *p = strchr(url, '?'); p; p = strchr(p, '&')) {
-        p++;
-        for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
-            size_t n = strlen(secrets[i]);
-            if (strncmp(p, secrets[i], n) != 0) continue;
-            const char *next = p + n + strcspn(p + n, "&");
-            memmove(p + n, next, strlen(next) + 1);
-        }
-    }
-}
-
-/* The URL without the secrets in it, for messages. NULL: no memory. */
-static char *hide_secrets(const char *url)
-{
-    char *shown = strdup(url);
-    if (!shown) return NULL;
-    hide_user_password(shown);
-    hide_parameters(shown);
-    return shown;
-}
-
 /* `word` is a URL, or a name: @NAME anywhere, and a plain one in files, where a URL is what no store is called. */
 static int choose(config *c, const char *word, bool may_be_name)
 {
@@ -227,7 +238,7 @@ int config_load(config *c, const char *store)
     int code = load_files(c);
     if (code != EXIT_DONE) return code;
     for (size_t i = 0; i < c->n_files && c->jobs == 0; i++) c->jobs = c->files[i].jobs;
-    const char *env = getenv("EYOT_STORE");
+    const char *env = env_store ? env_store : getenv(STORE_NAME);
     if (store) {
         c->from = "--store";
         return choose(c, store, false);

@@ -31,8 +31,8 @@ typedef struct config {
     size_t n_files;
 } config;
 
-/* At the start of the program: keeps EYOT_STORE_PASSWORD for later and takes it out of the environment, so that no
- * command of a graph gets to see it. */
+/* At the start of the program: keeps EYOT_STORE_PASSWORD, and an EYOT_STORE with a password in it, for later and takes them
+ * out of the environment, so that no command of a graph gets to see them. */
 void config_begin(void);
 
 /* Reads what there is; `store` is the value of --store or NULL. Returns EXIT_DONE, or another code when something

@@ -158,4 +158,14 @@ for backend in $BACKENDS; do
     fi
 done
 
+it "commands see EYOT_STORE unless there is a password in it"
+if there mysql; then
+    echo '{"graph": "env", "nodes": {"a": {"run": "echo \"store: $EYOT_STORE\"", "output": "text said"}}}' >env.json
+    EYOT_STORE=$URL eyot run env.json
+    out_is '{"said":"store: "}'
+    there redis
+    EYOT_STORE=$URL eyot run env.json
+    out_is "{\"said\":\"store: $URL\"}"
+fi
+
 finish
