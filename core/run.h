@@ -249,8 +249,9 @@ eyot_status eyot__run_append_of(eyot_run *r, eyot_entry_kind kind, const eyot__w
 /* Nobody waits for pending tasks of a cancelled run. Run lock held. */
 void eyot__run_abandon_pending(eyot_run *r);
 void eyot__run_fail(eyot_run *r, eyot_status status, const char *fmt, ...) EYOT_PRINTF(3, 4); /* run lock held */
-/* Ends the run if nothing is left to do. Run lock held. */
+/* core/run_end.c. Ends the run if nothing is left to do, nothing may be done, or only somebody else can go on. Run lock held. */
 void eyot__run_settle_end(eyot_run *r);
+void eyot__run_ended(eyot_run *r); /* its end is stored, or need not be. Run lock held */
 /* Somebody must look at the run: wakes a thread that waits for it, or else offers it to the pool. Run lock held. */
 void eyot__run_wake(eyot_run *r);
 /* What the run has pending is committed by somebody else. Run lock held. */

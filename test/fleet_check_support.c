@@ -153,6 +153,23 @@ static bool may_begin_late(const story *s, const fleet_line *l)
     return false;
 }
 
+/* Who was told that the run is somebody else's begins nothing more of it. */
+static void check_given_up(const story *s)
+{
+    uint64_t grace_ns = 200000000u * fleet_patience(); /* for threads that are on their way */
+    for (size_t i = 0; i < s->n; i++) {
+        const fleet_line *f = s->lines[i];
+        if (f->kind != 'F') continue;
+        for (size_t k = i + 1; k < s->n; k++) {
+            const fleet_line *e = s->lines[k];
+            if (e->kind == 'E' && e->pid == f->pid && e->epoch == f->epoch && e->ns > f->ns + grace_ns)
+                test_fail(__FILE__, __LINE__,
+                          "run %s: task %s began in epoch %llu, %.0f ms after it was told to be lost", s->id, e->key,
+                          e->epoch, (double)(e->ns - f->ns) / 1e6);
+        }
+    }
+}
+
 /* The process that began `e` is dead, or has lost the run. */
 static bool was_interrupted(const story *s, const fleet_line *e)
 {
@@ -259,7 +276,10 @@ fleet_findings fleet_check(const fleet *f, uint32_t flags)
         fleet_check_run(f, id);
         story s = story_of(f, &all, id, flags);
         check_acknowledged(&s, &found);
-        if (!(flags & FLEET_PUT_BACK)) check_fence(&s);
+        if (!(flags & FLEET_PUT_BACK)) { /* otherwise an epoch may be there twice */
+            check_fence(&s);
+            check_given_up(&s);
+        }
         if (!flags) check_leases(&s);
         check_executions(&s, &found);
         count_others(&s, &found);

@@ -32,7 +32,7 @@ static struct {
     int pid;
     eyot_store_ops real, ops;
     _Atomic unsigned moments;
-    volatile sig_atomic_t calm; /* no more signals to itself */
+    _Atomic bool calm; /* no more signals to itself */
 } me = {.log = -1};
 
 uint64_t fleet_now_ns(void)
@@ -88,7 +88,7 @@ static void note(char kind, const char *run, uint64_t epoch, long long number, c
 
 static void come_to(fleet_moment moment)
 {
-    if (me.job->moment != moment || me.calm) return;
+    if (me.job->moment != moment || atomic_load(&me.calm)) return;
     if (atomic_fetch_add(&me.moments, 1) + 1 >= me.job->after) raise(me.job->signo); /* by this very thread */
 }
 
@@ -315,7 +315,7 @@ static int do_job(const fleet_job *j)
 static void on_usr1(int signo)
 {
     (void)signo;
-    me.calm = 1;
+    atomic_store(&me.calm, true);
 }
 
 void fleet_helper(void)

@@ -25,7 +25,7 @@ trap 'exit 143' TERM HUP
 
 give_up() { # SENTENCE [LOG]
     echo "services: $1" >&2
-    [ -z "${2:-}" ] || tail -n 20 "$2" >&2
+    [ -z "${2:-}" ] || grep -i error "$2" >&2 || tail -n 20 "$2" >&2
     exit 1
 }
 
@@ -43,10 +43,10 @@ await() { # PID LOG COMMAND…   until the command succeeds
 start_mysql() {
     local data=$dir/mysql socket=$dir/mysql.sock log=$dir/mysql.log
     mariadb-install-db --no-defaults --user="$(id -un)" --basedir=/usr --datadir="$data" --skip-name-resolve \
-        --auth-root-authentication-method=normal --skip-test-db >"$log" 2>&1 || give_up "mariadb-install-db failed" "$log"
+        --auth-root-authentication-method=normal --skip-test-db --innodb-use-native-aio=0 >"$log" 2>&1 || give_up "mariadb-install-db failed" "$log"
     mariadbd --no-defaults --user="$(id -un)" --datadir="$data" --socket="$socket" --pid-file="$dir/mysql.pid" \
         --skip-networking --skip-name-resolve --skip-log-bin --performance-schema=OFF --innodb-buffer-pool-size=64M \
-        --innodb-log-file-size=48M --max-allowed-packet=128M --max-connections=500 --log-error="$log" >>"$log" 2>&1 &
+        --innodb-use-native-aio=0 --innodb-log-file-size=48M --max-allowed-packet=128M --max-connections=500 --log-error="$log" >>"$log" 2>&1 &
     servers+=($!)
     await $! "$log" mariadb --no-defaults -S "$socket" -u root -e 'SELECT 1'
     mariadb --no-defaults -S "$socket" -u root -e "CREATE DATABASE eyot;

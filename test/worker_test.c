@@ -568,6 +568,22 @@ TEST(worker__that_stops_now_tells_its_tasks_to_end)
     close_scene(&s);
 }
 
+TEST(worker__that_stops_does_not_give_back_what_is_cancelled_meanwhile)
+{
+    scene s = open_scene("memory:", count_and_wait);
+    crew c;
+    bool held = false;
+    submit(s.engine, s.g, "r", NULL, 0, 0);
+    set_to_work(&c, s.engine, s.g, quick());
+    await(&begun, 1);
+    eyot_worker_stop(c.worker, false);
+    CHECK_OK(eyot_store_cancel(s.store, "r", &held, NULL));
+    CHECK(held);
+    dismiss(&c, false);
+    CHECK_INT(tally_row_of(s.store, "r").status, EYOT_RUN_CANCELLED);
+    close_scene(&s);
+}
+
 TEST(run_give_back__ends_a_run_as_ready_for_others)
 {
     scene s = open_scene("memory:", count_and_wait);
