@@ -7,6 +7,41 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { WIDTH = 80 };
+
+/* The words of a text from column `at` on; further lines are indented by `indent`. Ends with a newline. */
+static void put_words(size_t indent, size_t at, const char *text)
+{
+    bool first = true;
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        if (!first && at + 1 + n > WIDTH) {
+            out_printf("\n%*s", (int)indent, "");
+            at = indent;
+            first = true;
+        }
+        out_printf("%s%.*s", first ? "" : " ", (int)n, text);
+        at += n + !first;
+        first = false;
+        text += n + (text[n] == ' ');
+    }
+    out_printf("\n");
+}
+
+/* Paragraphs, one per line; those that begin with blanks are examples and stay as they are. */
+static void put_paragraphs(const char *text)
+{
+    char line[1024];
+    for (size_t n; *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)n, text);
+        if (*line == ' ')
+            out_printf("%s\n", line);
+        else
+            put_words(0, 0, line);
+    }
+}
+
 void help_all(void)
 {
     out_printf("eyot runs workflows written as graph files, and keeps every finished step.\n\n"
@@ -14,12 +49,13 @@ void help_all(void)
     for (size_t i = 0; i < n_verbs; i++) {
         char head[48];
         snprintf(head, sizeof head, "%s %s", verbs[i]->name, verbs[i]->words);
-        out_printf("  %-22s %s\n", head, verbs[i]->summary);
+        out_printf("  %-17s ", head);
+        put_words(20, 20, verbs[i]->summary);
     }
-    out_printf(
-        "\nRUN is an id, the beginning of one that fits no other, or `latest`. Runs are kept in eyot.db, or where\n"
-        "--store, EYOT_STORE, ./eyot.yaml or ~/.config/eyot/config.yaml say.\n"
-        "`eyot VERB --help` tells more, `man eyot` everything.\n");
+    put_paragraphs(
+        "\nRUN is an id, the beginning of one that fits no other, or `latest`. Runs are kept in eyot.db, or where "
+        "--store, EYOT_STORE, ./eyot.yaml or ~/.config/eyot/config.yaml say: in a file, on a MySQL or a Redis.\n"
+        "`eyot VERB --help` tells more, `man eyot` everything.");
 }
 
 static void help_options(const args_option *o)
@@ -30,20 +66,22 @@ static void help_options(const args_option *o)
         if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
         snprintf(head, sizeof head, "%s--%s%s%s", letter, o->name, value ? " " : "", value ? value : "");
         if (strlen(head) > 28)
-            out_printf("  %s\n  %28s %s\n", head, "", o->help);
+            out_printf("  %s\n%31s", head, "");
         else
-            out_printf("  %-28s %s\n", head, o->help);
+            out_printf("  %-28s ", head);
+        put_words(31, 31, o->help);
     }
 }
 
 void help_verb(const verb *v)
 {
-    out_printf("usage: eyot %s%s%s [OPTION]...\n\n%s\n\noptions:\n", v->name, *v->words ? " " : "", v->words,
-               v->summary);
+    out_printf("usage: eyot %s%s%s [OPTION]...\n\n", v->name, *v->words ? " " : "", v->words);
+    put_words(0, 0, v->summary);
+    out_printf("\noptions:\n");
     help_options(v->options);
     if (v->uses_store) help_options(args_store);
     help_options(args_common);
-    if (v->about) out_printf("\n%s\n", v->about);
+    if (v->about) out_printf("\n"), put_paragraphs(v->about);
 }
 
 /* ---- bash ------------------------------------------------------------------------------------------------------- */

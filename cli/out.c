@@ -318,23 +318,26 @@ void out_table_cell(out_table *t, out_style style, const char *text)
 
 static const char *heading_text(const char *heading)
 {
-    return *heading == '>' ? heading + 1 : heading;
+    return *heading == '>' || *heading == '?' ? heading + 1 : heading;
 }
 
+/* 0: it is left out. */
 static size_t column_width(const out_table *t, size_t column)
 {
-    size_t widest = out_width(heading_text(t->headings[column]));
+    size_t widest = 0, heading = out_width(heading_text(t->headings[column]));
     for (size_t i = column; i < t->n; i += t->columns) {
         size_t width = out_width(t->cells[i].text);
         if (width > widest) widest = width;
     }
-    return widest;
+    if (widest == 0 && t->headings[column][0] == '?') return 0;
+    return widest > heading ? widest : heading;
 }
 
 /* Nothing follows the last column, not even blanks. */
 static void put_cell(const out_table *t, size_t column, size_t width, out_style style, const char *text)
 {
     bool right = t->headings[column][0] == '>', last = column + 1 == t->columns;
+    if (width == 0) return;
     int pad = (int)(width - out_width(text));
     bool styled = out.colored && style != OUT_PLAIN;
     out_printf("%*s%s%s%s", right ? pad : 0, "", styled ? style_begins(style) : "", text, styled ? "\x1b[0m" : "");

@@ -67,7 +67,8 @@ int out_end(int code);
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */
 
-/* Rows of n cells under n headings; a heading that begins with '>' is a column of numbers. */
+/* Rows of n cells under n headings; a heading that begins with '>' is a column of numbers, one
+ * that begins with '?' a column that is left out when all its cells are empty. */
 typedef struct out_table out_table;
 out_table *out_table_new(const char *const *headings, size_t n);
 void out_table_cell(out_table *t, out_style style, const char *text);

@@ -21,7 +21,11 @@ int place_open(place *p, const args *a, place_mode mode)
     eyot_status s = eyot_store_open_with(&p->store, p->conf.url, flags, &e);
     if (s == EYOT_OK) return EXIT_DONE;
     if (s == EYOT_ENOTFOUND && mode == PLACE_LOOK)
-        return out_error(EXIT_MISSING, "there is no store %s; `eyot run` makes one", p->conf.shown);
+        return out_error(EXIT_MISSING,
+                         strstr(p->conf.shown, "://")
+                             ? "there is no store %s yet: the server answers; `eyot run` makes one"
+                             : "there is no store %s; `eyot run` makes one",
+                         p->conf.shown);
     return out_failed(&e);
 }
 

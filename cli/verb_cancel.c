@@ -40,7 +40,7 @@ const verb verb_cancel = {
     .max_words = 1,
     .summary = "ask a run to stop, whoever works on it",
     .about =
-        "Its process sees it within a second or two, stops its commands and keeps what is done; `eyot resume` can go\n"
+        "Its process sees it within a second or two, stops its commands and keeps what is done; `eyot resume` can go "
         "on with the run.",
     .options = options,
     .uses_store = true,

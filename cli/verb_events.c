@@ -235,7 +235,7 @@ const verb verb_events = {
     .words = "",
     .summary = "print what tasks have emitted and nobody has acknowledged",
     .about = "An event is here once its task is committed, and stays until it is acknowledged. --ack acknowledges only "
-             "what was\n"
+             "what was "
              "written and flushed: whoever reads it gets everything at least once, those of one run in their order.\n\n"
              "  eyot events --follow --ack --jsonl | while read -r event; do ...; done",
     .options = options,

@@ -113,7 +113,7 @@ const verb verb_export = {.name = "export",
                           .max_words = 1,
                           .summary = "write a run as a stream that another store can import",
                           .about = "All that the store has of it: its steps, its graph, what its commands wrote on "
-                                   "stderr, the events that nobody has\n"
+                                   "stderr, the events that nobody has "
                                    "acknowledged. Whoever works on it may go on meanwhile.\n\n"
                                    "  eyot export digest-k3f9q2xw | eyot import - --store redis://db/1",
                           .options = options,

@@ -100,8 +100,8 @@ const verb verb_import = {
     .summary = "take in a run that `eyot export` has written",
     .about =
         "FILE may be - for stdin. A stream that was cut or changed is refused with the line where it was, and nothing "
-        "of it is\n"
-        "kept. Whoever wrote it has chosen the commands: to go on with the run, `eyot resume` wants --graph FILE or\n"
+        "of it is "
+        "kept. Whoever wrote it has chosen the commands: to go on with the run, `eyot resume` wants --graph FILE or "
         "--trust-store.",
     .options = options,
     .uses_store = true,

@@ -79,6 +79,7 @@ static void table_row(out_table *t, const run_row *row)
     out_table_cell(t, OUT_PLAIN, row->id);
     out_table_cell(t, OUT_PLAIN, row->graph);
     out_table_cell(t, status_style(row), run_row_status(row));
+    out_table_cell(t, OUT_PLAIN, row->queue);
     out_table_cell(t, OUT_PLAIN, steps);
     out_table_cell(t, OUT_PLAIN, created);
     out_table_cell(t, OUT_PLAIN, updated);
@@ -146,7 +147,7 @@ static int walk(const args *a, place *p, listing *l)
 
 static int list_main(const args *a)
 {
-    static const char *const headings[] = {"RUN", "GRAPH", "STATUS", ">STEPS", "BEGAN", "LAST CHANGE"};
+    static const char *const headings[] = {"RUN", "GRAPH", "STATUS", "?QUEUE", ">STEPS", "BEGAN", "LAST CHANGE"};
     place p;
     int code = place_open(&p, a, PLACE_LOOK);
     if (code == EXIT_DONE) {

@@ -118,7 +118,7 @@ const verb verb_logs = {
     .min_words = 1,
     .max_words = 1,
     .summary = "print what the commands of a run wrote on stderr",
-    .about = "TASK is a task's key, as `eyot history` shows it, or a node: then all of its tasks. The last 64 KiB of\n"
+    .about = "TASK is a task's key, as `eyot history` shows it, or a node: then all of its tasks. The last 64 KiB of "
              "every attempt that has ended are kept.",
     .options = options,
     .uses_store = true,

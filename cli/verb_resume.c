@@ -20,7 +20,7 @@ static const args_option options[] = {
 };
 
 static const char about[] =
-    "Nothing that is done runs again. A changed file is taken as it is when only timeouts, retries and limits differ;\n"
+    "Nothing that is done runs again. A changed file is taken as it is when only timeouts, retries and limits differ; "
     "other differences are listed, and need --accept-changes.\n\n"
     "  eyot resume latest --answer true\n"
     "  eyot resume digest-k3f9q2xw --graph digest.yaml";

@@ -27,7 +27,7 @@ static const args_option options[] = {
 };
 
 static const char about[] = "The first line on stderr is `run ID`; the final state goes to stdout, as one line of "
-                            "JSON. A run that does not end\n"
+                            "JSON. A run that does not end "
                             "well, or that is killed, goes on with `eyot resume ID`.\n\n"
                             "  eyot run digest.yaml --set dir='\"/etc\"' -j 8\n"
                             "  eyot run digest.yaml --json | jq .metrics\n"

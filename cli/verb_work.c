@@ -45,9 +45,9 @@ static const args_option options[] = {
 };
 
 static const char about[] = "Any number of workers, on any number of machines, share one store. Commands run in the "
-                            "directory of the worker. When a\n"
+                            "directory of the worker. When a "
                             "worker dies, another one goes on with its runs. The first Ctrl-C or SIGTERM lets running "
-                            "tasks end and gives the runs\n"
+                            "tasks end and gives the runs "
                             "back, the second one stops the tasks too.\n\n"
                             "  eyot run digest.yaml --submit --store @shared\n"
                             "  eyot work digest.yaml --store @shared --runs 8";
@@ -139,7 +139,7 @@ static void tell(void *arg, const eyot_worker_report *r)
     switch (r->news) {
     case EYOT_WORKER_TOOK:
         if (r->attempt > 1)
-            out_note("%s: taken up, for the %u. time since it got on", r->run_id, r->attempt);
+            out_note("%s: taken up, attempt %u since its last step", r->run_id, r->attempt);
         else
             out_note("%s: taken up", r->run_id);
         break;

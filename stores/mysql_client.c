@@ -231,6 +231,16 @@ static void copy_line(char *out, size_t size, const char *text)
     out[n] = '\0';
 }
 
+/* What a URL may lack. */
+static const char *advice(const eyot__my_connection *c)
+{
+    if (c->error == ER_ACCESS_DENIED_ERROR && !c->store->set.password)
+        return "; password_file=PATH in its URL gives a password";
+    if (c->error == CR_SSL_CONNECTION_ERROR)
+        return "; tls_ca=PATH names who vouches for it, tls=off is for safe networks";
+    return "";
+}
+
 static eyot_status failed(eyot__my_connection *c, unsigned number, const char *text, eyot_error *e)
 {
     char line[160];
@@ -242,7 +252,7 @@ static eyot_status failed(eyot__my_connection *c, unsigned number, const char *t
     copy_line(line, sizeof line, text);
     if (c->error == ER_NO_SUCH_TABLE || c->error == ER_BAD_FIELD_ERROR)
         return eyot_error_set(e, EYOT_ECORRUPT, "%s is damaged: %s", shown, line);
-    return eyot_error_set(e, status_of(c->error), "%s: %s (%u)", shown, line, c->error);
+    return eyot_error_set(e, status_of(c->error), "%s: %s (%u)%s", shown, line, c->error, advice(c));
 }
 
 static eyot_status failed_db(eyot__my_connection *c, eyot_error *e)

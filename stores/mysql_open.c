@@ -327,7 +327,9 @@ no_lock:
 
 static eyot_status make_pool(eyot__mysql *s, eyot_error *e)
 {
-    snprintf(s->shown, sizeof s->shown, "mysql store at %.48s/%.32s", s->set.host, s->set.database);
+    char port[12] = "";
+    if (s->set.port) snprintf(port, sizeof port, ":%u", (unsigned)s->set.port);
+    snprintf(s->shown, sizeof s->shown, "mysql store at %.48s%s/%.32s", s->set.host, port, s->set.database);
     for (size_t i = 0; i < s->set.pool; i++) {
         s->connections[i] = eyot__my_connection_new(s);
         if (!s->connections[i]) return eyot_error_set(e, EYOT_ENOMEM, "no memory for a store");

@@ -164,8 +164,11 @@ eyot_status eyot_store_open_with(eyot_store **out, const char *text, uint32_t fl
         r = s->open(out, text, flags, e);
     } else {
         eyot__url_redact(text, shown, sizeof shown);
-        r = eyot_error_set(e, EYOT_EINVAL, "unknown scheme \"%s\" in \"%s\" (a path with a ':' begins with ./)",
-                           url.scheme, shown);
+        r = eyot_error_set(
+            e, EYOT_EINVAL,
+            "unknown scheme \"%s\" in \"%s\": it is sqlite, mysql, redis, rediss, redis+unix or memory; a path with a "
+            "':' begins with ./",
+            url.scheme, shown);
     }
     eyot__url_clear(&url);
     return r;

@@ -55,6 +55,7 @@ typedef struct eyot__redis {
     bool has_waitaof;
     eyot__wire_tls *tls;
     bool cluster, existing;
+    bool met; /* set while it is opened: some node has answered */
     eyot_store_class durability;
     char reasons[256], version[64];
     const char *advice; /* what would make the class a stronger one */

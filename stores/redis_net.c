@@ -70,11 +70,12 @@ void eyot__redis_free_nodes(eyot__redis *s)
         }
 }
 
-/* An answer that is an error, as a sentence. */
+/* An answer that is an error, as a sentence: its first one. */
 static eyot_status say_refusal(const char *doing, const redisReply *r, eyot_error *e)
 {
-    return eyot_error_set(e, EYOT_EINVAL, "the server refuses %s: %.*s", doing, r->len < 120 ? (int)r->len : 120,
-                          r->str);
+    const char *end = strstr(r->str, ". ");
+    size_t len = end ? (size_t)(end - r->str) : r->len;
+    return eyot_error_set(e, EYOT_EINVAL, "the server refuses %s: %.*s", doing, len < 120 ? (int)len : 120, r->str);
 }
 
 /* AUTH and SELECT, in one exchange. Nothing of a password gets into an error: servers do not repeat it. */
@@ -308,6 +309,7 @@ typedef struct round {
     bool refresh;         /* slots have moved */
     eyot_status broken;   /* EIO or ENOMEM: it did not go well, and `why` */
     bool final;           /* sending it again would not help */
+    bool nobody;          /* nothing listens where a node should be */
     eyot_error why;
 } round;
 
@@ -463,6 +465,8 @@ static void judge_error(round *r, eyot__redis_command *c, const redisReply *repl
         broke(r, true, "the server's memory is full (maxmemory): it takes no writes");
     } else if (begins(reply, "MISCONF")) {
         broke(r, true, "the server cannot write to its disk and takes no writes (MISCONF)");
+    } else if (begins(reply, "NOAUTH")) {
+        broke(r, true, "the server wants a password (NOAUTH): password_file=PATH in its URL gives one");
     } else if (begins(reply, "NOREPLICAS")) {
         broke(r, false, "too few replicas are connected: the server takes no writes");
     } else {
@@ -578,6 +582,11 @@ static unsigned node_for(const round *r, const eyot__redis_command *c)
     return node == NO_NODE ? 0 : node; /* any node says where it is */
 }
 
+static bool is_nobody(int os_errno)
+{
+    return os_errno == ECONNREFUSED || os_errno == ENOENT || os_errno == EHOSTUNREACH || os_errno == ENETUNREACH;
+}
+
 /* All commands for one node. */
 static void run_node(round *r, unsigned node, size_t *commands, size_t n)
 {
@@ -589,6 +598,7 @@ static void run_node(round *r, unsigned node, size_t *commands, size_t n)
         return;
     }
     broke_by(r, &why);
+    r->nobody = is_nobody(why.os_errno);
     r->refresh = true;
     drop_idle(r->store, node);
 }
@@ -692,7 +702,7 @@ static eyot_status say(const eyot__redis *s, const round *r, eyot_error *e)
 
 eyot_status eyot__redis_run(eyot__redis_batch *b, eyot_error *e)
 {
-    enum { REDIRECTIONS = 16 };
+    enum { REDIRECTIONS = 16, NOBODY_NS = 1000000000 }; /* who opens a store may have misspelt where it is */
     eyot__redis *s = b->store;
     unsigned pauses = 0, redirections = 0;
     uint64_t start = eyot__now_ns(), ms = s->retry_ms > s->timeout_ms ? s->retry_ms : s->timeout_ms;
@@ -704,7 +714,7 @@ eyot_status eyot__redis_run(eyot__redis_batch *b, eyot_error *e)
         if (r.deadline_ns > end) r.deadline_ns = end;
         run_round(&r);
         if (!r.broken && all_done(b)) return EYOT_OK;
-        if (r.final) return say(s, &r, e);
+        if (r.final || (r.nobody && !s->met && eyot__now_ns() - start >= NOBODY_NS)) return say(s, &r, e);
         bool at_once = r.at_once && !r.broken && redirections++ < REDIRECTIONS;
         if (!at_once && (s->retry_ms == 0 || eyot__now_ns() >= end)) return say(s, &r, e);
         if (!at_once) pause_before(pauses++, end);

@@ -136,7 +136,7 @@ static eyot_status read_numbers(eyot__redis *s, eyot__url *url, eyot_error *e)
     s->has_waitaof = eyot__url_param_text(url, "waitaof");
     eyot_status r = eyot__url_param_number(url, "pool", 1, 1000, &s->pool, e);
     if (!r) r = eyot__url_param_number(url, "timeout", 1, 3600000, &s->timeout_ms, e);
-    if (!r) r = eyot__url_param_number(url, "retry_ms", 0, 86400000, &s->retry_ms, e);
+    if (!r) r = eyot__url_param_number(url, "retry", 0, 86400000, &s->retry_ms, e);
     if (!r) r = eyot__url_param_number(url, "wait", 1, 100, &s->wait, e);
     if (!r) r = eyot__url_param_number(url, "waitaof", 0, 100, &s->waitaof, e);
     if (!r && s->wait && s->has_waitaof)
@@ -472,6 +472,7 @@ static eyot_status start(eyot__redis *s, const settings *set, bool secure, eyot_
     if (s->retry_ms > s->timeout_ms) s->retry_ms = s->timeout_ms;
     eyot_status r = secure ? eyot__wire_tls_new(&s->tls, set->tls_ca, e) : EYOT_OK;
     if (!r) r = judge_node(s, set, 0, e);
+    s->met = true;
     if (!r && s->cluster) r = judge_cluster(s, set, e);
     if (!r) r = check_format(s, e);
     if (!r) r = load_scripts(s, e);

@@ -251,7 +251,11 @@ static eyot_status connect_tcp(eyot__wire *w, const eyot__wire_address *a, eyot_
     struct addrinfo *found = NULL;
     snprintf(port, sizeof port, "%u", a->port);
     int failed = getaddrinfo(a->host, port, &hints, &found);
-    if (failed) return eyot_error_set(e, EYOT_EIO, "the host is not known: %s", gai_strerror(failed));
+    if (failed) {
+        eyot_error_set(e, EYOT_EIO, "the host is not known: %s", gai_strerror(failed));
+        if (e) e->os_errno = EHOSTUNREACH;
+        return EYOT_EIO;
+    }
     eyot_status r = EYOT_EIO;
     for (const struct addrinfo *to = found; to && r; to = to->ai_next)
         r = connect_to(w, to->ai_family, to->ai_addr, to->ai_addrlen, e);

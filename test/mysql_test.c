@@ -55,6 +55,22 @@ TEST(mysql__password_is_never_shown)
     CHECK(!strstr(err.text, "s3cr3t"));
 }
 
+TEST(mysql__missing_tls_tells_how_to_do_without)
+{
+    char url[400];
+    snprintf(url, sizeof url, "mysql://eyot:eyot@localhost/eyot?tls=verify-full&socket=%s", server_socket());
+    CHECK_STATUS(open_status(url, 0), EYOT_EIO);
+    CHECK_HAS(err.text, "tls=off");
+}
+
+TEST(mysql__missing_password_tells_where_one_is_given)
+{
+    char url[400];
+    snprintf(url, sizeof url, "mysql://eyot@localhost/eyot?socket=%s", server_socket());
+    CHECK_STATUS(open_status(url, 0), EYOT_EIO);
+    CHECK_HAS(err.text, "password_file=");
+}
+
 TEST(mysql__wrong_password_is_told_at_once)
 {
     char url[400];

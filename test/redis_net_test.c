@@ -241,7 +241,7 @@ TEST(redis_net__cut_at_every_byte_changes_no_verdict)
 {
     unsigned tries = 0;
     begin();
-    subject s = {.store = open_behind("pool=2&timeout=5000&retry_ms=20000")};
+    subject s = {.store = open_behind("pool=2&timeout=5000&retry=20000")};
     for (size_t i = 0; i < OPERATIONS; i++)
         for (int way = 0; way < 2; way++) cut_everywhere(&s, &operations[i], (net_way)way, &tries);
     eyot_store_close(s.store);
@@ -251,11 +251,11 @@ TEST(redis_net__cut_at_every_byte_changes_no_verdict)
 TEST(redis_net__cut_while_opening_is_tried_again)
 {
     begin();
-    eyot_store_close(open_behind("retry_ms=10000"));
+    eyot_store_close(open_behind("retry=10000"));
     for (int way = 0; way < 2; way++)
         for (uint64_t after = 0; after < 9000; after += 97) {
             net_proxy_cut_after(network, (net_way)way, after);
-            eyot_store_close(open_behind("retry_ms=10000"));
+            eyot_store_close(open_behind("retry=10000"));
             net_proxy_heal(network);
         }
 }
@@ -296,7 +296,7 @@ static void check_alive(subject *s)
 TEST(redis_net__black_hole_ends_with_the_timeout)
 {
     begin();
-    subject s = {.store = open_behind("timeout=300&retry_ms=0")};
+    subject s = {.store = open_behind("timeout=300&retry=0")};
     new_subject(&s);
     net_proxy_stop_after(network, NET_TO_SERVER, 0);
     fails_in_time(&s, TIMEOUT, TIMEOUT);
@@ -307,7 +307,7 @@ TEST(redis_net__black_hole_ends_with_the_timeout)
 TEST(redis_net__black_hole_ends_with_the_retries)
 {
     begin();
-    subject s = {.store = open_behind("timeout=100&retry_ms=500")};
+    subject s = {.store = open_behind("timeout=100&retry=500")};
     new_subject(&s);
     net_proxy_stop_after(network, NET_TO_CLIENT, 0);
     fails_in_time(&s, 500, 500);
@@ -318,7 +318,7 @@ TEST(redis_net__black_hole_ends_with_the_retries)
 TEST(redis_net__trickle_is_no_answer)
 {
     begin();
-    subject s = {.store = open_behind("timeout=300&retry_ms=0")};
+    subject s = {.store = open_behind("timeout=300&retry=0")};
     new_subject(&s);
     net_proxy_trickle(network, 100);
     fails_in_time(&s, TIMEOUT, TIMEOUT);
@@ -329,7 +329,7 @@ TEST(redis_net__trickle_is_no_answer)
 TEST(redis_net__late_answers_are_no_answers_to_others)
 {
     begin();
-    subject s = {.store = open_behind("timeout=100&retry_ms=0")};
+    subject s = {.store = open_behind("timeout=100&retry=0")};
     new_subject(&s);
     net_proxy_delay(network, 250);
     CHECK_STATUS(create(&s, "w"), EYOT_EIO);
@@ -352,7 +352,7 @@ TEST(redis_net__slow_answers_are_waited_for)
 TEST(redis_net__stopped_server_ends_with_the_timeout)
 {
     begin();
-    subject s = {.store = open_behind("timeout=300&retry_ms=0")};
+    subject s = {.store = open_behind("timeout=300&retry=0")};
     new_subject(&s);
     redis_server_signal(SIGSTOP);
     fails_in_time(&s, TIMEOUT, TIMEOUT);
@@ -369,7 +369,7 @@ TEST(redis_net__large_body_gets_the_time_it_needs)
     begin();
     CHECK(body);
     memset(body, 'x', n);
-    snprintf(params, sizeof params, "timeout=%u&retry_ms=0", 1000 * patience());
+    snprintf(params, sizeof params, "timeout=%u&retry=0", 1000 * patience());
     subject s = {.store = open_behind(params)};
     new_subject(&s);
     CHECK_OK(create(&s, "w"));
@@ -430,7 +430,7 @@ TEST(redis_net__server_that_became_a_replica_is_waited_for)
 {
     pthread_t thread;
     begin();
-    subject s = {.store = open_behind("timeout=5000")}, hasty = {.store = open_behind("retry_ms=0")};
+    subject s = {.store = open_behind("timeout=5000")}, hasty = {.store = open_behind("retry=0")};
     new_subject(&s);
     CHECK_OK(create(&s, "w"));
     CHECK_HAS(redis_server_say(redis_server_socket(), "REPLICAOF 127.0.0.1 1"), "+OK");
@@ -452,7 +452,7 @@ static void open_at_liar(const void *bytes, size_t n, bool then_close)
     eyot_store *store;
     net_proxy *liar = net_proxy_open(NULL);
     net_proxy_say(liar, bytes, n, then_close);
-    snprintf(url, sizeof url, "redis+unix://%s?timeout=200&retry_ms=0", net_proxy_socket(liar));
+    snprintf(url, sizeof url, "redis+unix://%s?timeout=200&retry=0", net_proxy_socket(liar));
     uint64_t before = test_now_ms();
     eyot_status r = eyot_store_open(&store, url, &err);
     uint64_t took = test_now_ms() - before;

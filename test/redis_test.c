@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is Redis' own: URLs, what a server promises, scripts, servers that end and come back. The contract of all stores is in
  * store_suite.c, bad networks in redis_net_test.c. Each test has a server of its own. */
+#include "core/clock.h"
 #include "core/hash.h"
 #include "core/store.h"
 
@@ -129,7 +130,7 @@ TEST(redis_url__mistakes_are_named)
         {"redis://h/?prefix=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "prefix"},
         {"redis://h/?pool=0", "pool"},
         {"redis://h/?timeout=0", "timeout"},
-        {"redis://h/?retry_ms=x", "retry_ms"},
+        {"redis://h/?retry=x", "retry"},
         {"redis://h/x", "database"},
         {"redis://h/1?db=2", "database 1"},
         {"redis://h/?class=good", "class"},
@@ -151,6 +152,15 @@ TEST(redis_url__mistakes_are_named)
     }
 }
 
+TEST(redis_url__nobody_there_is_told_after_a_second)
+{
+    needs_redis();
+    uint64_t start = eyot__now_ns();
+    CHECK_STATUS(open_status("redis://127.0.0.1:1/0?timeout=25000", 0), EYOT_EIO);
+    CHECK_HAS(err.text, "127.0.0.1:1/0");
+    CHECK((eyot__now_ns() - start) / 1000000 < 20000);
+}
+
 TEST(redis_url__password_in_clear_text_is_for_who_asks_for_it)
 {
     needs_redis();
@@ -158,9 +168,9 @@ TEST(redis_url__password_in_clear_text_is_for_who_asks_for_it)
     CHECK_HAS(err.text, "192.0.2.1");
     CHECK_HAS(err.text, "rediss:");
     CHECK(!strstr(err.text, "sesame"));
-    CHECK_STATUS(open_status("redis://u:sesame@192.0.2.1/0?tls=off&timeout=20&retry_ms=0", 0), EYOT_EIO);
+    CHECK_STATUS(open_status("redis://u:sesame@192.0.2.1/0?tls=off&timeout=20&retry=0", 0), EYOT_EIO);
     CHECK(!strstr(err.text, "sesame"));
-    CHECK_STATUS(open_status("redis://u:sesame@127.0.0.1:1/0?timeout=200&retry_ms=0", 0), EYOT_EIO);
+    CHECK_STATUS(open_status("redis://u:sesame@127.0.0.1:1/0?timeout=200&retry=0", 0), EYOT_EIO);
     CHECK_HAS(err.text, "127.0.0.1:1/0");
 }
 
@@ -171,9 +181,10 @@ TEST(redis_url__password_is_asked_for_and_never_shown)
     char url[600], path[200];
     needs_redis();
     redis_server_start(locked);
-    CHECK_STATUS(open_status(redis_server_url("retry_ms=0"), 0), EYOT_EIO);
+    CHECK_STATUS(open_status(redis_server_url("retry=0"), 0), EYOT_EIO);
     CHECK_HAS(err.text, "NOAUTH");
-    snprintf(url, sizeof url, "redis+unix://:wrong%%21@%s?retry_ms=0", redis_server_socket());
+    CHECK_HAS(err.text, "password_file=");
+    snprintf(url, sizeof url, "redis+unix://:wrong%%21@%s?retry=0", redis_server_socket());
     CHECK_STATUS(open_status(url, 0), EYOT_EIO);
     CHECK_HAS(err.text, "password");
     CHECK(!strstr(err.text, "wrong"));
@@ -293,7 +304,7 @@ TEST(redis_wait__for_replicas_raises_the_class_and_is_no_promise_without_them)
 {
     eyot_store_info info;
     eyot_store *store = open_server(always, ""), *waiting;
-    const char *url = redis_server_url("wait=1&timeout=100&retry_ms=0");
+    const char *url = redis_server_url("wait=1&timeout=100&retry=0");
     CHECK_OK(make_run(store, "a1"));
     CHECK_OK(eyot_store_open_with(&waiting, url, EYOT_OPEN_EXISTING, &err));
     CHECK_OK(eyot_store_inform(waiting, &info, &err));
@@ -358,7 +369,7 @@ TEST(redis_connection__killed_by_the_server_is_made_again)
 TEST(redis_connection__broken_raises_no_signal)
 {
     struct sigaction usual = {.sa_handler = SIG_DFL}, before;
-    static const char *const roomy = "retry_ms=0&timeout=500";
+    static const char *const roomy = "retry=0&timeout=500";
     eyot_store *store = open_server(always, roomy);
     char *body = malloc(4 << 20);
     CHECK(body);
@@ -436,7 +447,7 @@ TEST(redis_server__killed_under_writers_loses_nothing_acknowledged)
     writer w[WRITERS];
     _Atomic bool over = false;
     uint64_t random = test_seed(), total = 0;
-    eyot_store *store = open_server(always, "timeout=2000&retry_ms=60000");
+    eyot_store *store = open_server(always, "timeout=2000&retry=60000");
     for (unsigned i = 0; i < WRITERS; i++) {
         char id[16];
         snprintf(id, sizeof id, "w%u", i);
@@ -592,16 +603,16 @@ TEST(redis_tls__refuses_who_has_another_certificate)
 {
     char port[12], url[500];
     start_with_tls(port);
-    snprintf(url, sizeof url, "rediss://localhost:%s/?retry_ms=0", port);
+    snprintf(url, sizeof url, "rediss://localhost:%s/?retry=0", port);
     eyot_status r = open_status(url, 0);
     if (r == EYOT_ENOTSUP && strstr(err.text, "without OpenSSL")) test_skip("built without TLS");
     CHECK_STATUS(r, EYOT_EIO);
     CHECK_HAS(err.text, "certificate is not accepted");
     /* The right one, for another name. */
-    snprintf(url, sizeof url, "rediss://127.0.0.1:%s/?retry_ms=0&tls_ca=%s/cert.pem", port, test_dir());
+    snprintf(url, sizeof url, "rediss://127.0.0.1:%s/?retry=0&tls_ca=%s/cert.pem", port, test_dir());
     CHECK_STATUS(open_status(url, 0), EYOT_EIO);
     CHECK_HAS(err.text, "certificate is not accepted");
-    snprintf(url, sizeof url, "redis://127.0.0.1:%s/?retry_ms=0&timeout=500", port);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%s/?retry=0&timeout=500", port);
     CHECK_STATUS(open_status(url, 0), EYOT_EIO);
 }
 

@@ -40,6 +40,47 @@ config() { # a store named "this"
 "$EYOT" run digest.yaml --run want --set-str dir="$DIR/texts" --store want.db >/dev/null 2>&1
 "$EYOT" resume want --answer true --store want.db >want 2>/dev/null
 
+it "an unknown scheme is a mistake that tells which there are"
+eyot list --store postgres://eyot:secret@db/eyot
+code 2
+err_one_line
+err_has 'unknown scheme "postgres" in "postgres://eyot:***@db/eyot": it is sqlite, mysql, redis, rediss, redis+unix or memory'
+
+for url in mysql://eyot@127.0.0.1:1/eyot redis://127.0.0.1:1/0; do
+    for verb in list doctor "run pair.json" "work pair.json --until-idle"; do
+        it "eyot ${verb%% *} says that nobody is at ${url%%:*}, in one line and before two seconds are over"
+        # shellcheck disable=SC2086
+        eyot $verb --store "$url"
+        code 3
+        out_empty
+        err_one_line
+        grep -q '127.0.0.1:1/\|this eyot has no' err || wrong "it does not say where"
+        in_ms 2500
+    done
+done
+
+it "README's URLs of servers are well-formed: only their hosts are not there"
+printf 'secret\n' >password
+chmod 600 password
+"$ROOT/test/docs/blocks.sh" "$ROOT/README.md" 'sh servers' | sed -n "s#^export EYOT_STORE='\([^']*\)'.*#\1#p" >urls
+same "$(wc -l <urls)" 2
+while read -r url; do
+    eyot list --store "${url/\/etc\/eyot\/password/$DIR/password}"
+    code 3
+    grep -q '\.example\|this eyot has no' err || wrong "it is not its host that is not there"
+done <urls
+
+for backend in mysql redis; do
+    it "eyot doctor on a $backend without a store says that the server is there, and makes none"
+    if there "$backend"; then
+        for i in 1 2; do
+            eyot doctor --store "${URL/prefix=b/prefix=none}"
+            code 4
+            err_has "yet: the server answers; \`eyot run\` makes one"
+        done
+    fi
+done
+
 for backend in $BACKENDS; do
     it "the digest on $backend is killed with SIGKILL, goes on elsewhere, asks, and gives the same report"
     if there "$backend"; then

@@ -38,8 +38,7 @@ accepted() { # URL   from the environment, or it would be in the environment's l
 }
 
 for scheme in mysql redis; do
-    quick='retry=0&timeout=100' # settings have names of their own
-    [ "$scheme" = mysql ] || quick='retry_ms=0&timeout_ms=100'
+    quick='retry=0&timeout=100'
 
     it "$scheme: a server that is not there"
     refused "$scheme://someone:$SECRET@127.0.0.1:1/0?$quick"

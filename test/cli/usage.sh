@@ -4,12 +4,13 @@
 # shellcheck source=test/cli/lib.sh disable=SC2016
 . "$(dirname "$0")/lib.sh"
 
-VERBS="run resume show history logs list events graph check cancel delete export import doctor version completion help"
+VERBS="run resume show history logs list events graph check work cancel delete export import doctor version completion help"
 
-it "help lists every verb on stdout"
+it "help lists every verb on stdout, on 80 columns"
 eyot help
 code 0
 err_empty
+[ "$(wc -L <out)" -le 80 ] || wrong "a line is too long"
 for v in $VERBS; do out_has "  $v"; done
 cp out help.txt
 eyot --help
@@ -17,13 +18,13 @@ code 0
 cmp -s out help.txt || wrong "--help is not help"
 
 for v in $VERBS; do
-    it "help of $v is on stdout, fits 120 columns and exits with 0"
+    it "help of $v is on stdout, fits 80 columns and exits with 0"
     eyot "$v" --help
     code 0
     err_empty
     out_has "usage: eyot $v"
     out_has "--help"
-    [ "$(wc -L <out)" -le 120 ] || wrong "a line is too long"
+    [ "$(wc -L <out)" -le 80 ] || wrong "a line is too long"
     cp out help.txt
     eyot help "$v"
     cmp -s out help.txt || wrong "help $v is not $v --help"

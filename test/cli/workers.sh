@@ -39,6 +39,11 @@ err_empty
 eyot list --queue slow --jsonl
 out_has '"run":"first","graph":"chain","status":"ready"'
 out_has '"queue":"slow","priority":-3'
+eyot list
+out_has 'STATUS  QUEUE  STEPS'
+out_has 'ready   slow       0'
+eyot list --queue other
+out_is 'RUN  GRAPH  STATUS  STEPS  BEGAN  LAST CHANGE'
 eyot list --queue other --jsonl
 out_empty
 eyot show first

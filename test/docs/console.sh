@@ -59,7 +59,7 @@ while IFS= read -r line; do
             *) kind='' ;;
         esac
         case $kind in
-            '' | console | sh | c | 'c program' | 'c functions' | 'text output') ;;
+            '' | console | sh | 'sh servers' | c | 'c program' | 'c functions' | 'text output') ;;
             'yaml '*) : >"$file" ;;
             *) echo "$(basename "$page"):$number: nothing runs a block of kind '$kind'"; bad=1 ;;
         esac

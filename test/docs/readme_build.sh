@@ -19,6 +19,9 @@ cp -R "$source/bench" eyot 2>/dev/null || true
 { echo 'set -e'; cat steps; } >script
 bash script >said 2>&1 </dev/null || { cat said; exit 1; }
 grep -q '^An undisturbed run gives the same report' said || { cat said; echo 'the demo did not do well'; exit 1; }
+if [ -n "${EYOT_TEST_REDIS:-}" ]; then
+    (cd eyot && scripts/demo --store "$EYOT_TEST_REDIS&prefix=demo") >elsewhere 2>&1 </dev/null || { cat elsewhere; exit 1; }
+fi
 "$blocks" "$source/README.md" 'text output' | tail -n 1 >result
 [ "$(grep -cFxf result said)" -eq 2 ] || { cat said; echo 'the example did not print its result twice'; exit 1; }
 tail -n 12 said | grep -q '^ *4  ship ' || { cat said; echo 'the program does not tell what the library has written'; exit 1; }
