@@ -185,7 +185,8 @@ static int make_worker(crew *c)
     o.n_queues = n;
     o.max_runs = (uint32_t)args_number(a, "runs", 0);
     if (!o.max_runs) o.max_runs = processors > 0 ? (uint32_t)processors : 1;
-    o.poll_ms = (uint32_t)args_ms(a, "poll", 0);
+    uint64_t poll_ms = args_ms(a, "poll", 0);
+    o.poll_ms = poll_ms < UINT32_MAX ? (uint32_t)poll_ms : UINT32_MAX; /* more than the library takes */
     o.max_attempts = (uint32_t)args_number(a, "attempts", 0);
     o.flags = args_has(a, "until-idle") ? EYOT_WORKER_UNTIL_IDLE : 0;
     o.run = &how;

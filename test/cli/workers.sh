@@ -97,6 +97,8 @@ code 2
 err_has 'lease_ms is 1000; at least 2000'
 eyot work chain.json --poll 5ms
 code 2
+eyot work chain.json --until-idle --poll 4294968s # 2^32 ms and 704 more
+code 2
 eyot work nowhere.json
 code 4
 
