@@ -9,7 +9,7 @@ dir=$1 options=${2:-}
 command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || exit 77
 if [ ! -d "$dir/data" ]; then
     mkdir -p "$dir"
-    mariadb-install-db --no-defaults --user="$(id -un)" --basedir=/usr --datadir="$dir/data" --skip-name-resolve \
+    mariadb-install-db --no-defaults --force --user="$(id -un)" --basedir=/usr --datadir="$dir/data" --skip-name-resolve \
         --auth-root-authentication-method=normal --skip-test-db >"$dir/log" 2>&1
     cat >"$dir/init.sql" <<'SQL'
 CREATE DATABASE IF NOT EXISTS eyot;

@@ -42,7 +42,7 @@ await() { # PID LOG COMMAND…   until the command succeeds
 
 start_mysql() {
     local data=$dir/mysql socket=$dir/mysql.sock log=$dir/mysql.log
-    mariadb-install-db --no-defaults --user="$(id -un)" --basedir=/usr --datadir="$data" --skip-name-resolve \
+    mariadb-install-db --no-defaults --force --user="$(id -un)" --basedir=/usr --datadir="$data" --skip-name-resolve \
         --auth-root-authentication-method=normal --skip-test-db --innodb-use-native-aio=0 >"$log" 2>&1 || give_up "mariadb-install-db failed" "$log"
     mariadbd --no-defaults --user="$(id -un)" --datadir="$data" --socket="$socket" --pid-file="$dir/mysql.pid" \
         --skip-networking --skip-name-resolve --skip-log-bin --performance-schema=OFF --innodb-buffer-pool-size=64M \

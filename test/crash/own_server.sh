@@ -15,7 +15,7 @@ with_parent=(setpriv --pdeathsig KILL) # whoever started it may fail and go
 case $kind in
     mysql)
         if [ ! -d "$dir/data/mysql" ]; then
-            mariadb-install-db --no-defaults --user="$(id -un)" --basedir=/usr --datadir="$dir/data" --skip-name-resolve \
+            mariadb-install-db --no-defaults --force --user="$(id -un)" --basedir=/usr --datadir="$dir/data" --skip-name-resolve \
                 --auth-root-authentication-method=normal --skip-test-db
             # Read at every start: a statement may have a line of its own only.
             cat >"$dir/init.sql" <<'SQL'
