@@ -120,6 +120,10 @@ add_executable(harness_sample test/harness/sample.c $<TARGET_OBJECTS:test_main>)
 eyot_c_flags(harness_sample)
 add_test(NAME harness COMMAND ${PROJECT_SOURCE_DIR}/test/harness/expect.sh $<TARGET_FILE:harness_sample>)
 set_tests_properties(harness PROPERTIES LABELS unit TIMEOUT 60)
+if(Python3_FOUND AND NOT EYOT_SANITIZE)
+    add_test(NAME harness_services COMMAND ${PROJECT_SOURCE_DIR}/test/harness/services.sh ${PROJECT_SOURCE_DIR}/test/services.sh)
+    set_tests_properties(harness_services PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
+endif()
 
 # Examples run in a directory of their own; example_args_x is what example_x is called with.
 set(example_args_digest digest.db demo)
