@@ -112,8 +112,14 @@ static void check_end(const campaign *c)
         CHECK_INT(tally_tasks(&entries), tally_tasks(&c->calm));
         for (size_t i = 0; i < c->calm.n; i++)
             if (c->calm.entries[i].kind == EYOT_ENTRY_TASK) CHECK(tally_has(&entries, c->calm.entries[i].key));
-        CHECK_INT(begun,
-                  tally_tasks(&entries) + c->lost); /* each ran once, and once more per kill that it was lost in */
+        /* Each ran once, and once more per kill that it was lost in. What was on its way to a server when its sender was
+         * killed may be stored just after it was missed. */
+        uint64_t most = tally_tasks(&entries) + c->lost;
+        bool server = strstr(c->job.url, "://") != NULL;
+        if (server)
+            CHECK(begun <= most && begun >= tally_tasks(&entries));
+        else
+            CHECK_INT(begun, most);
     }
     eyot_graph *g = crash_graph(&c->job);
     eyot_checkpoint *checkpoint;
