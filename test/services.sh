@@ -113,7 +113,8 @@ if [ -n "$redis" ] && [ -n "$client" ]; then
 elif [ -n "${EYOT_TEST_SERVERS:-}" ]; then
     give_up "redis-server is not installed"
 fi
-"$@" <&0 & # waited for, so that a signal is heeded at once
+# In the background, so that a signal is heeded at once; there the shell would have it ignore SIGINT.
+env --default-signal=INT,QUIT "$@" <&0 &
 command=$!
 status=0
 wait "$command" || status=$?

@@ -103,14 +103,20 @@ eyot work nowhere.json
 code 4
 
 it "two workers share the runs, each of which runs once"
+cat >both.json <<'END'
+{"graph": "both", "nodes": {
+  "a": {"run": "until grep -q taken one.err && grep -q taken two.err; do sleep 0.02; done; echo \"$EYOT_RUN a\" >>ran",
+        "output": "none", "next": "b"},
+  "b": {"run": "echo \"$EYOT_RUN b\" >>ran", "output": "none"}}}
+END
 rm -f ran
-for i in $(seq 20); do "$EYOT" run chain.json --submit --run "s$i" >/dev/null; done
-worker one chain.json --runs 2
+for i in $(seq 20); do "$EYOT" run both.json --submit --run "s$i" >/dev/null; done
+worker one both.json --runs 2
 ONE=$WORKER
-worker two chain.json --runs 2
+worker two both.json --runs 2
 TWO=$WORKER
 wait_for lines ran 40
-for i in $(seq 20); do wait_for has_status "s$i" "done" chain; done
+for i in $(seq 20); do wait_for has_status "s$i" "done" both; done
 kill -TERM "$ONE" "$TWO"
 end "$ONE"
 code 0
@@ -118,7 +124,6 @@ end "$TWO"
 code 0
 same "$(sort ran | uniq -c | awk '$1 != 1')" ''
 same "$(wc -l <ran)" 40
-grep -q 'taken up' one.err && grep -q 'taken up' two.err || wrong "one of them had nothing to do"
 
 it "a worker that is stopped lets its task end and gives the run back"
 "$EYOT" delete alien 2>/dev/null
