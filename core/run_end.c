@@ -50,14 +50,17 @@ static bool is_suspended(const eyot_run *r)
     return waits && r->n_ready == 0 && !r->held && r->launched;
 }
 
-/* When the first of its sleeps and retries is due. */
+/* When the first of its sleeps and retries is due. The keeper may be at it already. */
 static int64_t next_alarm_ms(const eyot_run *r)
 {
     uint64_t now = eyot__now_ns(), next = UINT64_MAX;
+    pthread_mutex_lock(&r->engine->lock);
     for (const eyot__activation *a = r->frontier.live; a && r->sleeping > 0; a = a->next) {
-        const eyot__aside *aside = ((const eyot_task *)(const void *)a)->aside;
-        if (aside && aside->at && aside->due_ns < next) next = aside->due_ns;
+        const eyot_task *t = (const eyot_task *)(const void *)a;
+        bool is_set = t->aside && (t->aside->at || r->engine->alarming == t);
+        if (is_set && t->aside->due_ns < next) next = t->aside->due_ns;
     }
+    pthread_mutex_unlock(&r->engine->lock);
     return next == UINT64_MAX ? INT64_MAX : next <= now ? 0 : (int64_t)((next - now) / 1000000u) + 1;
 }
 
