@@ -124,8 +124,13 @@ static bool stopped(const eyot_run *r)
 {
     if (r->failing || r->phase != EYOT__RUN_LIVE || atomic_load_explicit(&r->cancelled, memory_order_relaxed))
         return true;
-    if (atomic_load_explicit(&r->leaving, memory_order_relaxed)) return true;
-    /* Somebody else may have it by now; the next sign of life tells, and wakes the run if it is still ours. */
+    return atomic_load_explicit(&r->leaving, memory_order_relaxed);
+}
+
+/* Somebody else may have the run by now; the next sign of life tells, and wakes it if it is still ours. Asked only of a task
+ * that is about to start: the clock costs more than all else that is looked at here. */
+static bool lease_is_over(const eyot_run *r)
+{
     return r->stored && eyot__boot_ns() >= r->lease_until_ns;
 }
 
@@ -138,7 +143,7 @@ static bool may_start(const eyot_run *r)
 
 static eyot_task *take_ready(eyot_run *r)
 {
-    if (!may_start(r)) return NULL;
+    if (!may_start(r) || lease_is_over(r)) return NULL;
     if (r->started >= r->max_steps) {
         eyot__run_fail(r, EYOT_ELIMIT, "the run has reached its limit of %llu steps (max_steps)",
                        (unsigned long long)r->max_steps);
