@@ -121,6 +121,28 @@ int64_t eyot__store_due_ms(int64_t now_ms, const eyot_commit *c)
     return c->due_in_ms < INT64_MAX - now_ms ? now_ms + c->due_in_ms : INT64_MAX;
 }
 
+static eyot_bytes keep(char **to, eyot_bytes b)
+{
+    eyot_bytes kept = {*to, b.n};
+    if (b.n) memcpy(*to, b.p, b.n);
+    *to += b.n;
+    return kept;
+}
+
+eyot_status eyot__store_own_row(eyot_run_row *row, char **memory, eyot_error *e)
+{
+    size_t n = row->run.n + row->graph.n + row->fingerprint.n + row->origin.n + row->queue.n + row->owner.n;
+    char *to = *memory = malloc(n + 1);
+    if (!to) return eyot_error_set(e, EYOT_ENOMEM, "no memory for the row of a run");
+    row->run = keep(&to, row->run);
+    row->graph = keep(&to, row->graph);
+    row->fingerprint = keep(&to, row->fingerprint);
+    row->origin = keep(&to, row->origin);
+    row->queue = keep(&to, row->queue);
+    row->owner = keep(&to, row->owner);
+    return EYOT_OK;
+}
+
 bool eyot__store_claim_takes(const eyot_claim *c, eyot_bytes fingerprint)
 {
     for (size_t i = 0; i < c->n_graphs; i++)

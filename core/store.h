@@ -40,6 +40,9 @@ bool eyot__run_id_valid(eyot_bytes id);
 /* What the contract answers to a commit when the run's row is this one (epoch, token, owner, head and crc are looked at):
  * OK: write it; EALREADY, ESTALE, EFENCED: change nothing. For backends that decide in C. */
 eyot_status eyot__store_verdict(const eyot_run_row *row, const eyot_commit *c);
+/* Gives a row strings of its own, so that it outlives what it was read from; *memory is freed by the caller. ENOMEM. */
+eyot_status eyot__store_own_row(eyot_run_row *row, char **memory, eyot_error *e);
+
 /* Whether a claim by queue is for runs of this graph. */
 bool eyot__store_claim_takes(const eyot_claim *c, eyot_bytes fingerprint);
 /* The row's due_ms after a commit or creation at `now_ms`. Never overflows. */

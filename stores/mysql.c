@@ -62,28 +62,6 @@ void eyot__my_read_row(const eyot__my_connection *c, eyot_run_row *row)
     row->now_ms = (int64_t)at[18].number;
 }
 
-static eyot_bytes keep(char **to, eyot_bytes b)
-{
-    eyot_bytes kept = {*to, b.n};
-    if (b.n) memcpy(*to, b.p, b.n);
-    *to += b.n;
-    return kept;
-}
-
-eyot_status eyot__my_own_row(eyot_run_row *row, char **memory, eyot_error *e)
-{
-    size_t n = row->run.n + row->graph.n + row->fingerprint.n + row->origin.n + row->queue.n + row->owner.n;
-    char *to = *memory = malloc(n + 1);
-    if (!to) return eyot_error_set(e, EYOT_ENOMEM, "no memory for the row of a run");
-    row->run = keep(&to, row->run);
-    row->graph = keep(&to, row->graph);
-    row->fingerprint = keep(&to, row->fingerprint);
-    row->origin = keep(&to, row->origin);
-    row->queue = keep(&to, row->queue);
-    row->owner = keep(&to, row->owner);
-    return EYOT_OK;
-}
-
 eyot_status eyot__my_no_run(eyot_bytes id, eyot_error *e)
 {
     return eyot_error_set(e, EYOT_ENOTFOUND, "there is no run " EYOT__ID, EYOT__ID_ARGS(id));
@@ -225,7 +203,7 @@ static eyot_status keep_row(claiming *k, const eyot_run_row *row, eyot_error *e)
     free(k->memory);
     k->row = *row;
     k->known = true;
-    return eyot__my_own_row(&k->row, &k->memory, e);
+    return eyot__store_own_row(&k->row, &k->memory, e);
 }
 
 /* Takes the run of k->row if it still is as it was read. */
@@ -350,7 +328,7 @@ static eyot_status find_candidates(eyot__my_connection *c, const eyot_claim *cla
         r = eyot__my_fetch(c, &more, e);
         if (r || !more) break;
         eyot__my_read_row(c, &out->rows[out->n]);
-        r = eyot__my_own_row(&out->rows[out->n], &out->memory[out->n], e);
+        r = eyot__store_own_row(&out->rows[out->n], &out->memory[out->n], e);
         if (!r) out->n++;
     }
     eyot__my_end(c);

@@ -315,8 +315,6 @@ void eyot__my_run_id(eyot__my_connection *c, eyot_bytes id);
 void eyot__my_due(eyot__my_connection *c, uint64_t lease_ms, int64_t due_in_ms, uint32_t status);
 /* A row of shape EYOT__MYSQL_ROW_SHAPE; its strings are borrowed from the columns. */
 void eyot__my_read_row(const eyot__my_connection *c, eyot_run_row *row);
-/* Gives a row strings of its own; *memory is freed by the caller. */
-eyot_status eyot__my_own_row(eyot_run_row *row, char **memory, eyot_error *e);
 eyot_status eyot__my_no_run(eyot_bytes id, eyot_error *e);
 /* ELIMIT, naming the run, when bytes are more than the server takes. */
 eyot_status eyot__my_check_size(const eyot__mysql *s, eyot_bytes run, const char *what, size_t n, eyot_error *e);

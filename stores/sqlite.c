@@ -54,29 +54,6 @@ static int64_t read_row(sqlite3_stmt *st, eyot_run_row *row, int64_t now)
     return sqlite3_column_int64(st, 0);
 }
 
-static eyot_bytes keep(char **to, eyot_bytes b)
-{
-    eyot_bytes kept = {*to, b.n};
-    if (b.n) memcpy(*to, b.p, b.n);
-    *to += b.n;
-    return kept;
-}
-
-/* Gives a row strings of its own, so that it outlives its transaction; *memory is freed by the caller. */
-static eyot_status own_row(eyot_run_row *row, char **memory, eyot_error *e)
-{
-    size_t n = row->run.n + row->graph.n + row->fingerprint.n + row->origin.n + row->queue.n + row->owner.n;
-    char *to = *memory = malloc(n + 1);
-    if (!to) return eyot_error_set(e, EYOT_ENOMEM, "no memory for the row of a run");
-    row->run = keep(&to, row->run);
-    row->graph = keep(&to, row->graph);
-    row->fingerprint = keep(&to, row->fingerprint);
-    row->origin = keep(&to, row->origin);
-    row->queue = keep(&to, row->queue);
-    row->owner = keep(&to, row->owner);
-    return EYOT_OK;
-}
-
 /* ---- commits ---------------------------------------------------------------------------------------------------- */
 
 static eyot_status check_sizes(const eyot__sqlite *s, const eyot_commit *c, eyot_error *e)
@@ -362,7 +339,7 @@ static eyot_status sqlite_claim(void *self, const eyot_claim *c, eyot_row_fn fn,
     if (r) return r;
     r = find_claimed(s, c, now, &st, &found, e);
     if (!r && found) no = read_row(st, &row, now);
-    if (!r && found) r = own_row(&row, &memory, e);
+    if (!r && found) r = eyot__store_own_row(&row, &memory, e);
     if (st) sqlite3_reset(st);
     bool known = !r && found;
     if (!r) r = eyot__store_judge_claim(c, found ? &row : NULL, now, e);
