@@ -11,6 +11,7 @@
 #define EYOT_CORE_BRANCH_H
 
 #include "core/arrival.h"
+#include "core/outside.h"
 
 /* What the log tells of a live task beside who it is, in the order of the task's calls. */
 typedef struct eyot__wait {
@@ -22,6 +23,7 @@ typedef struct eyot__memo {
     uint32_t failed; /* attempts so far, in all lives */
     uint32_t n;
     eyot__wait *waits;
+    eyot__outside_list told; /* before its last wait: a task that starts again after it is told the same */
 } eyot__memo;
 void eyot__memo_free(eyot__memo *m);
 eyot__memo *eyot__memo_copy(const eyot__memo *m); /* NULL: no memory */

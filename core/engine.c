@@ -217,7 +217,8 @@ static eyot_status create_stored(eyot_run *r, const eyot_submit_options *submitt
 {
     eyot_engine *engine = r->engine;
     const eyot_graph *g = r->graph;
-    if (eyot__random_bytes(r->token, sizeof r->token)) return eyot_error_set(e, EYOT_EIO, "no random bytes");
+    if (eyot__random_bytes(r->token, sizeof r->token) || eyot__run_seed(r))
+        return eyot_error_set(e, EYOT_EIO, "no random bytes");
     eyot_status status = eyot__run_append_snapshot(r);
     if (status == EYOT_ELIMIT)
         return eyot_error_set(e, status, "the first state is larger than the store takes (%llu bytes)",
@@ -432,6 +433,8 @@ static eyot_status rebuild_run(eyot_run *r, const eyot__claimed *row, bool done,
     r->tail_bytes = built.tail_bytes;
     r->snapshot_bytes = built.snapshot_bytes;
     r->started = r->logged_steps = built.steps;
+    memcpy(r->seed, built.seed, sizeof r->seed);
+    r->seeded = true;
     atomic_store(&r->steps, built.steps);
     r->steps_before = built.steps;
     if (!done) return EYOT_OK;

@@ -82,6 +82,13 @@ static void get_times(eyot__reader *in, uint32_t version, int64_t *started_ms, u
     *took_us = version >= 2 ? eyot__read_varint(in) : 0;
 }
 
+/* What a task was told; not before version 3. */
+static eyot_status get_told(eyot__outside_list *out, eyot__reader *in, uint32_t version, eyot_error *e)
+{
+    if (version < 3 || eyot__outside_get(out, in)) return EYOT_OK;
+    return in->failed ? malformed(e, "what a task was told") : eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+}
+
 static uint32_t get_u32(eyot__reader *in)
 {
     uint64_t v = eyot__read_varint(in);
@@ -127,7 +134,7 @@ static void put_route(eyot_buf *out, const eyot_graph *g, uint32_t node, const e
 
 void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
                           const void *update, const eyot__taken *taken, size_t n_taken, int64_t started_ms,
-                          uint64_t took_us)
+                          uint64_t took_us, const eyot__outside_list *told)
 {
     eyot__who_encode(out, g, who);
     eyot__buf_varint(out, attempt);
@@ -135,6 +142,7 @@ void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *w
     if (update) put_value(out, g, update);
     put_route(out, g, who->node, taken, n_taken);
     put_times(out, started_ms, took_us);
+    eyot__outside_put(out, told);
 }
 
 void eyot__task_entry_clear(eyot__task_entry *t, const eyot_graph *g)
@@ -144,6 +152,7 @@ void eyot__task_entry_clear(eyot__task_entry *t, const eyot_graph *g)
     for (size_t i = 0; i < t->n_taken; i++)
         if (t->taken[i].item) g->copier->free(t->taken[i].item, g->copier_user);
     free(t->taken);
+    eyot__outside_clear(&t->told);
     memset(t, 0, sizeof *t);
 }
 
@@ -187,6 +196,7 @@ eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, uint32
     size_t edges = eyot__read_count(in, 2);
     for (size_t i = 0; i < edges && !status; i++) status = get_edge(out, in, g, e);
     if (!status) get_times(in, version, &out->started_ms, &out->took_us);
+    if (!status) status = get_told(&out->told, in, version, e);
     if (!status && (in->failed || in->p != in->end)) status = malformed(e, "a task");
     if (status) eyot__task_entry_clear(out, g);
     return status;
@@ -204,18 +214,33 @@ void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who
     put_times(out, started_ms, took_us);
 }
 
-void eyot__entry_put_text(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, const char *text)
+void eyot__entry_put_answered(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, const char *text)
 {
     eyot__who_encode(out, g, who);
     eyot__buf_varint(out, n);
     eyot__buf_bytes(out, text, strlen(text));
 }
 
-void eyot__entry_put_timer(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, int64_t due_ms)
+void eyot__entry_put_asked(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, const char *text,
+                           const eyot__outside_list *told)
+{
+    eyot__entry_put_answered(out, g, who, n, text);
+    eyot__outside_put(out, told);
+}
+
+void eyot__entry_put_timer(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, int64_t due_ms,
+                           const eyot__outside_list *told)
 {
     eyot__who_encode(out, g, who);
     eyot__buf_varint(out, n);
     eyot__buf_varint(out, due_ms > 0 ? (uint64_t)due_ms : 0);
+    eyot__outside_put(out, told);
+}
+
+void eyot__incident_clear(eyot__incident *in)
+{
+    eyot__who_clear(&in->who);
+    eyot__outside_clear(&in->told);
 }
 
 eyot_status eyot__entry_get_incident(eyot__incident *out, eyot__reader *in, uint32_t version, eyot_entry_kind kind,
@@ -231,10 +256,13 @@ eyot_status eyot__entry_get_incident(eyot__incident *out, eyot__reader *in, uint
     else
         out->text = (const char *)eyot__read_bytes(in, &out->text_len);
     if (kind == EYOT_ENTRY_ATTEMPT) get_times(in, version, &out->started_ms, &out->took_us);
-    if (in->failed || in->p != in->end || code > INT_MAX) {
-        eyot__who_clear(&out->who);
+    if (kind == EYOT_ENTRY_ASKED || kind == EYOT_ENTRY_TIMER) status = get_told(&out->told, in, version, e);
+    if (!status && (in->failed || in->p != in->end || code > INT_MAX))
+        status = malformed(e, kind == EYOT_ENTRY_ATTEMPT ? "a failed attempt" : "a question, an answer or a sleep");
+    if (status) {
+        eyot__incident_clear(out);
         memset(out, 0, sizeof *out);
-        return malformed(e, kind == EYOT_ENTRY_ATTEMPT ? "a failed attempt" : "a question, an answer or a sleep");
+        return status;
     }
     out->status = (eyot_status)(-(int)code);
     return EYOT_OK;
@@ -398,15 +426,17 @@ static void put_memo(eyot_buf *out, const eyot__memo *m)
         eyot__buf_u8(out, w->answer != NULL);
         if (w->answer) eyot__buf_bytes(out, w->answer, strlen(w->answer));
     }
+    eyot__outside_put(out, m ? &m->told : NULL);
 }
 
-void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, uint64_t steps)
+void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, const eyot__snapshot *head)
 {
     survey s = {0};
     take_survey(&s, f);
     if (s.failed) out->failed = EYOT_ENOMEM;
     uint64_t mark = out->failed ? 0 : s.versions[0]->mark;
-    eyot__buf_varint(out, steps);
+    eyot__buf_varint(out, head->steps);
+    eyot__buf_put(out, head->seed, sizeof head->seed);
     if (!out->failed) {
         put_value(out, f->graph, s.root->value);
         put_versions(out, f, &s, mark);
@@ -553,8 +583,9 @@ static eyot_status get_question(eyot__activation *a, uint32_t n, eyot__reader *i
     return in->failed ? EYOT_ECORRUPT : eyot__memo_answer(a, n, (const char *)text, len);
 }
 
-static eyot_status get_memo(eyot__activation *a, eyot__reader *in, eyot_error *e)
+static eyot_status get_memo(eyot__activation *a, eyot__reader *in, uint32_t version, eyot_error *e)
 {
+    eyot__outside_list told = {0};
     uint32_t failed = get_u32(in);
     size_t n = eyot__read_count(in, 2);
     eyot_status status = EYOT_OK;
@@ -571,13 +602,17 @@ static eyot_status get_memo(eyot__activation *a, eyot__reader *in, eyot_error *e
         else
             in->failed = true;
     }
+    if (!status && !in->failed) status = get_told(&told, in, version, NULL);
+    if (!status && told.n > 0 && !eyot__memo_of(a)) status = EYOT_ENOMEM;
+    if (!status && told.n > 0) eyot__outside_move(&a->memo->told, &told);
+    eyot__outside_clear(&told);
     if (status == EYOT_ENOMEM) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     return status || in->failed ? malformed(e, "what a snapshot tells of a live task") : EYOT_OK;
 }
 
 static eyot_status get_tasks(const restored *s, eyot__frontier *f, eyot__reader *in, uint32_t version, eyot_error *e)
 {
-    size_t n = eyot__read_count(in, version >= 2 ? 4 : 2);
+    size_t n = eyot__read_count(in, version >= 3 ? 5 : version >= 2 ? 4 : 2);
     for (size_t i = 0; i < n; i++) {
         eyot__who who;
         eyot__version *v = NULL;
@@ -590,7 +625,7 @@ static eyot_status get_tasks(const restored *s, eyot__frontier *f, eyot__reader 
             return status;
         }
         if (eyot__frontier_put_task(f, who, v, state)) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
-        if (version >= 2) status = get_memo(f->fired_last, in, e);
+        if (version >= 2) status = get_memo(f->fired_last, in, version, e);
         if (status) return status;
     }
     return EYOT_OK;
@@ -670,12 +705,25 @@ static void restored_clear(restored *s, eyot__frontier *f)
     free(s->states);
 }
 
-eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint32_t version, uint64_t *steps,
+static void get_seed(eyot__snapshot *head, eyot__reader *in)
+{
+    size_t n = sizeof head->seed;
+    if (in->failed || (size_t)(in->end - in->p) < n) {
+        in->failed = true;
+        return;
+    }
+    memcpy(head->seed, in->p, n);
+    in->p += n;
+    head->seeded = true;
+}
+
+eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint32_t version, eyot__snapshot *head,
                                      eyot_error *e)
 {
     restored s = {0};
     void *value = NULL;
-    *steps = eyot__read_varint(in);
+    *head = (eyot__snapshot){.steps = eyot__read_varint(in)};
+    if (version >= 3) get_seed(head, in);
     eyot_status status = in->failed ? malformed(e, "a snapshot") : get_value(in, f->graph, &value, e);
     eyot__state *root = status ? NULL : eyot__state_new(value, &f->history);
     if (!status && !root) status = eyot_error_set(e, EYOT_ENOMEM, "out of memory");

@@ -77,9 +77,10 @@ eyot_status eyot__run_append_of(eyot_run *r, eyot_entry_kind kind, const eyot__w
 eyot_status eyot__run_append_snapshot(eyot_run *r)
 {
     eyot_buf buf = EYOT__BUF_INIT;
-    uint64_t steps = atomic_load(&r->steps);
+    eyot__snapshot head = {.steps = atomic_load(&r->steps)};
+    memcpy(head.seed, r->seed, sizeof head.seed);
     size_t at = eyot__record_begin(&buf, EYOT_ENTRY_SNAPSHOT, r->graph->copier->name);
-    eyot__entry_put_snapshot(&buf, &r->frontier, steps);
+    eyot__entry_put_snapshot(&buf, &r->frontier, &head);
     eyot__record_end(&buf, at);
     eyot_status status = buf.failed;
     if (!status && buf.len > r->engine->max_body) status = EYOT_ELIMIT;

@@ -13,6 +13,7 @@ void eyot__memo_free(eyot__memo *m)
         free(m->waits[i].answer);
     }
     free(m->waits);
+    eyot__outside_clear(&m->told);
     free(m);
 }
 
@@ -29,10 +30,10 @@ eyot__memo *eyot__memo_copy(const eyot__memo *m)
     size_t room = 1; /* as `append` makes it */
     if (!copy) return NULL;
     copy->failed = m->failed;
-    if (m->n == 0) return copy;
+    bool good = eyot__outside_copy(&copy->told, &m->told) == EYOT_OK;
+    if (good && m->n == 0) return copy;
     while (room < m->n) room *= 2;
-    copy->waits = malloc(room * sizeof *copy->waits);
-    bool good = copy->waits != NULL;
+    if (good) good = (copy->waits = malloc(room * sizeof *copy->waits)) != NULL;
     while (good && copy->n < m->n) {
         good = copy_wait(&copy->waits[copy->n], &m->waits[copy->n]);
         copy->n++;

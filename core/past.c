@@ -40,7 +40,8 @@ typedef struct past {
     eyot_buf text;      /* of the entry that is told: its strings, each with a NUL */
     eyot_history_hop *hops;
     const char **joined;
-    size_t cap_hops, cap_joined;
+    eyot_recorded *recorded;
+    size_t cap_hops, cap_joined, cap_recorded;
     page page;
     bool ended; /* by fn */
 } past;
@@ -128,10 +129,10 @@ static eyot__who copy_who(uint32_t node, eyot__stamp *stamp, eyot__path *path)
 static eyot_status begin_at(past *p, eyot__record *record, eyot_error *e)
 {
     eyot__frontier f;
-    uint64_t steps;
+    eyot__snapshot head;
     eyot__frontier_init(&f, p->graph, false, sizeof(eyot__activation), NULL, 0, NULL);
     eyot__history_release(&f.history, f.history.root);
-    eyot_status status = eyot__entry_get_snapshot(&f, &record->payload, record->version, &steps, e);
+    eyot_status status = eyot__entry_get_snapshot(&f, &record->payload, record->version, &head, e);
     bool failed = false;
     forget_spots(p);
     for (eyot__activation *a = f.live; a && !status && !failed; a = a->next)
@@ -232,6 +233,15 @@ static eyot_status unknown(const past *p, const eyot__who *who, eyot_error *e)
                           p->graph->nodes[who->node].id);
 }
 
+static bool put_recorded(past *p, eyot_history_entry *h, const eyot__outside_list *told)
+{
+    if (!room(&p->recorded, &p->cap_recorded, told->n, sizeof *p->recorded)) return false;
+    for (const eyot__outside *o = told->first; o; o = o->next)
+        p->recorded[h->n_recorded++] = (eyot_recorded){o->name, o->status, eyot__outside_value(o), o->len};
+    h->recorded = p->recorded;
+    return true;
+}
+
 static eyot_status tell_task(past *p, eyot_history_entry *h, const eyot__task_entry *t, spot *s, eyot_error *e)
 {
     eyot__buf_reset(&p->text);
@@ -252,7 +262,7 @@ static eyot_status tell_task(past *p, eyot_history_entry *h, const eyot__task_en
     h->n_route = t->n_taken;
     h->joined = p->joined;
     h->n_joined = n_joined;
-    return tell(p, h);
+    return put_recorded(p, h, &t->told) ? tell(p, h) : no_memory(e);
 }
 
 static eyot_status see_task(past *p, eyot_history_entry *h, eyot__record *record, eyot_error *e)
@@ -289,9 +299,9 @@ static eyot_status see_incident(past *p, eyot_history_entry *h, eyot__record *re
         h->status = in.status;
         h->due_ms = in.due_ms;
         h->text = record->kind == EYOT_ENTRY_TIMER ? NULL : at;
-        status = tell(p, h);
+        status = put_recorded(p, h, &in.told) ? tell(p, h) : no_memory(e);
     }
-    eyot__who_clear(&in.who);
+    eyot__incident_clear(&in);
     return status;
 }
 
@@ -387,6 +397,7 @@ eyot_status eyot_store_read_history(eyot_store *store, const eyot_graph *g, cons
     eyot__buf_clear(&p->page.bytes);
     free(p->hops);
     free(p->joined);
+    free(p->recorded);
     free(p);
     return status;
 }

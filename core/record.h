@@ -11,7 +11,7 @@
 
 #include "core/buf.h"
 
-#define EYOT__RECORD_VERSION 2 /* what is written; every version up to it is read */
+#define EYOT__RECORD_VERSION 3 /* what is written; every version up to it is read */
 
 /* Begins a record in buf (appended; several may share a buffer): header with version, kind, codec name. Returns its offset. */
 size_t eyot__record_begin(eyot_buf *buf, eyot_entry_kind kind, const char *codec);

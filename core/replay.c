@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hash.h"
 #include "core/record.h"
 #include "core/run.h"
 
@@ -84,8 +85,17 @@ static eyot_status remember(rebuilding *b, eyot__record *record)
                            b->f->graph->nodes[in.who.node].id);
     }
     if (status == EYOT_ENOMEM) eyot_error_set(b->e, status, "out of memory");
-    eyot__who_clear(&in.who);
+    if (!status) eyot__outside_move(&a->memo->told, &in.told);
+    eyot__incident_clear(&in);
     return status;
+}
+
+/* Runs of before version 3 have no seed of their own. */
+static void seed_of_id(eyot_bytes run, uint8_t seed[EYOT__SEED_BYTES])
+{
+    uint8_t digest[32];
+    eyot__sha256(run.p, run.n, digest);
+    memcpy(seed, digest, EYOT__SEED_BYTES);
 }
 
 static eyot_status follow(rebuilding *b, const eyot_entry *entry, eyot__record *record)
@@ -110,7 +120,13 @@ static eyot_status follow(rebuilding *b, const eyot_entry *entry, eyot__record *
     b->begun = true;
     out->snapshot_bytes = entry->body.n;
     out->tail_bytes = 0;
-    eyot_status status = eyot__entry_get_snapshot(b->f, &record->payload, record->version, &out->steps, b->e);
+    eyot__snapshot head;
+    eyot_status status = eyot__entry_get_snapshot(b->f, &record->payload, record->version, &head, b->e);
+    out->steps = head.steps;
+    if (head.seeded)
+        memcpy(out->seed, head.seed, sizeof out->seed);
+    else
+        seed_of_id(b->run, out->seed);
     return status ? status : collect(b);
 }
 

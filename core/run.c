@@ -488,7 +488,8 @@ static size_t encode_entry(eyot_run *r, eyot_task *t, eyot_status status, const 
     if (status)
         eyot__entry_put_attempt(out, r->graph, &t->a.who, t->attempt, status, e->text, began_ms, took_ns / 1000);
     else
-        eyot__entry_put_task(out, r->graph, &t->a.who, t->attempt, t->update, taken, n, began_ms, took_ns / 1000);
+        eyot__entry_put_task(out, r->graph, &t->a.who, t->attempt, t->update, taken, n, began_ms, took_ns / 1000,
+                             t->said ? &t->said->told : NULL);
     eyot__record_end(out, at);
     return key_len;
 }

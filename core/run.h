@@ -15,6 +15,7 @@
 #include "core/branch.h"
 #include "core/clock.h"
 #include "core/outbox.h"
+#include "core/outside.h"
 #include "core/store.h"
 
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
@@ -34,10 +35,15 @@ enum { EYOT__VERDICT_OPEN, EYOT__VERDICT_RESULT, EYOT__VERDICT_TIMEOUT };
 
 typedef enum eyot__alarm { EYOT__ALARM_TIMEOUT, EYOT__ALARM_GRACE, EYOT__ALARM_RETRY, EYOT__ALARM_SLEEP } eyot__alarm;
 
-/* What an attempt has said so far: the text of its error, and events, of which topic and payload have their length before them. */
+/* What an attempt has said so far: the text of its error, and events, of which topic and payload have their length before them;
+ * and what it was told. */
 typedef struct eyot__said {
     eyot_buf events;
     uint32_t n_events;
+    eyot__outside_list told;   /* for the first time */
+    const eyot__outside *last; /* what it was told last, of this list or of those that were there before … */
+    uint32_t n_told;           /* … and how much so far */
+    uint64_t draws;            /* of random numbers */
     char text[sizeof(((eyot_error *)0)->text)]; /* "": none */
 } eyot__said;
 
@@ -152,7 +158,13 @@ typedef struct eyot__out {
     eyot__outbox *outbox; /* owned; NULL: none so far. Goes with entries only */
 } eyot__out;
 
-enum { EYOT__RUN_INLINE_TASKS = 4 };
+/* core/verify.c: the task that is done again was told this. */
+typedef struct eyot__replayed {
+    const eyot__outside_list *told; /* of its entry */
+    bool live;                      /* but is to ask the world again */
+} eyot__replayed;
+
+enum { EYOT__RUN_INLINE_TASKS = 4, EYOT__SEED_BYTES = 16 };
 
 struct eyot_run {
     eyot_engine *engine; /* NULL once the engine is freed */
@@ -223,7 +235,10 @@ struct eyot_run {
     _Atomic uint32_t pins; /* references that keep it from being freed */
 
     eyot_error error;
-    char *failed_task; /* key of the task that failed the run; owned */
+    const eyot__replayed *replayed; /* NULL: it is a run, and no replay of one */
+    uint8_t seed[EYOT__SEED_BYTES]; /* of random numbers */
+    bool seeded;                    /* a run without a store gets one when it is first asked for */
+    char *failed_task;              /* key of the task that failed the run; owned */
     uint32_t failed_attempt;
     size_t id_len;
     char id[129]; /* empty until somebody asks, for a run without a store */
@@ -394,6 +409,8 @@ typedef enum eyot__owner_state {
 /* SELF: this very engine. UNKNOWN: another machine or namespace, where only the lease tells. */
 eyot__owner_state eyot__owner_look(const char *self, eyot_bytes owner);
 
+eyot_status eyot__run_seed(eyot_run *r); /* core/recorded.c: makes one if there is none. EIO. Takes the lock */
+
 /* core/entry.c: the payloads of records */
 struct eyot__record;
 /* The record of an entry, of the kind that the store says and of the graph's codec: ECORRUPT, EFORMAT, ECHANGED, told with
@@ -410,23 +427,28 @@ typedef struct eyot__task_entry {
     size_t n_taken;
     int64_t started_ms;
     uint64_t took_us;
+    eyot__outside_list told; /* since its last wait */
 } eyot__task_entry;
-/* `taken` has the items of one edge next to each other; NULL: the first out-edges, plainly. Sticks in the buffer. */
+/* `taken` has the items of one edge next to each other; NULL: the first out-edges, plainly. `told` may be NULL. Sticks in the buffer. */
 void eyot__entry_put_task(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
                           const void *update, const eyot__taken *taken, size_t n_taken, int64_t started_ms,
-                          uint64_t took_us);
+                          uint64_t took_us, const eyot__outside_list *told);
 /* `version` is the record's, here and below. */
 eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, uint32_t version, const eyot_graph *g,
                                  eyot_error *e);
 void eyot__task_entry_clear(eyot__task_entry *t, const eyot_graph *g);
 void eyot__entry_put_attempt(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint64_t attempt,
                              eyot_status status, const char *text, int64_t started_ms, uint64_t took_us);
-/* The n-th wait of a task, from 0: a question (kind ASKED), its answer (ANSWERED), or a sleep until due_ms (TIMER). */
-void eyot__entry_put_text(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, const char *text);
-void eyot__entry_put_timer(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, int64_t due_ms);
+/* The n-th wait of a task, from 0: a question (kind ASKED), its answer (ANSWERED), or a sleep until due_ms (TIMER); with what it
+ * was told before it (may be NULL). */
+void eyot__entry_put_asked(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, const char *text,
+                           const eyot__outside_list *told);
+void eyot__entry_put_answered(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, const char *text);
+void eyot__entry_put_timer(eyot_buf *out, const eyot_graph *g, const eyot__who *who, uint32_t n, int64_t due_ms,
+                           const eyot__outside_list *told);
 /* An entry about a task that lives on. The text is borrowed from the record. */
 typedef struct eyot__incident {
-    eyot__who who;      /* to be cleared */
+    eyot__who who;
     uint32_t n;         /* which attempt, from 1, or which wait */
     eyot_status status; /* ATTEMPT */
     const char *text;   /* ATTEMPT, ASKED, ANSWERED; not terminated */
@@ -434,18 +456,26 @@ typedef struct eyot__incident {
     int64_t due_ms;     /* TIMER */
     int64_t started_ms; /* ATTEMPT, as took_us */
     uint64_t took_us;
+    eyot__outside_list told; /* ASKED, TIMER */
 } eyot__incident;
+void eyot__incident_clear(eyot__incident *in);
 eyot_status eyot__entry_get_incident(eyot__incident *out, eyot__reader *in, uint32_t version, eyot_entry_kind kind,
                                      const eyot_graph *g, eyot_error *e);
 void eyot__entry_put_status(eyot_buf *out, eyot_run_status status, const eyot_error *error);
 eyot_status eyot__entry_get_status(eyot__reader *in, eyot_run_status *status, eyot_error *error, eyot_error *e);
-void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, uint64_t steps);
-eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint32_t version, uint64_t *steps,
+typedef struct eyot__snapshot {
+    uint64_t steps;
+    uint8_t seed[EYOT__SEED_BYTES]; /* of the run's random numbers */
+    bool seeded;                    /* read: version 2 has none */
+} eyot__snapshot;
+void eyot__entry_put_snapshot(eyot_buf *out, eyot__frontier *f, const eyot__snapshot *head);
+eyot_status eyot__entry_get_snapshot(eyot__frontier *f, eyot__reader *in, uint32_t version, eyot__snapshot *head,
                                      eyot_error *e);
 
 /* core/replay.c: what a store holds of a run, rebuilt */
 typedef struct eyot__rebuilt {
     uint64_t seq, steps, tail_bytes, snapshot_bytes;
+    uint8_t seed[EYOT__SEED_BYTES];
     eyot_run_status status;
     eyot_error error;
 } eyot__rebuilt;

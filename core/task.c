@@ -40,7 +40,10 @@ void eyot__task_clear_all(eyot_task *t)
     for (uint32_t i = 0; i < t->n_sends; i++) free_value(t, t->sends[i].item);
     free(t->sends);
     free(t->key);
-    if (t->said) eyot__buf_clear(&t->said->events);
+    if (t->said) {
+        eyot__buf_clear(&t->said->events);
+        eyot__outside_clear(&t->said->told);
+    }
     free(t->said);
     eyot__state_unref(t->edit, history_of(t));
     t->update = NULL;

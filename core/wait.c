@@ -68,7 +68,7 @@ eyot_status eyot_task_sleep(eyot_task *task, uint64_t ms)
     eyot_status status = next_wait(task, false, &w);
     if (status) return status;
     int64_t now = eyot__wall_ms();
-    if (w) return w->due_ms <= now ? EYOT_OK : suspends(task);
+    if (w) return w->due_ms <= now || task->run->replayed ? EYOT_OK : suspends(task);
     task->aside->due_ms = ms < (uint64_t)(INT64_MAX - now) ? now + (int64_t)ms : INT64_MAX;
     return suspends(task);
 }
@@ -80,18 +80,21 @@ bool eyot__wait_has(const eyot_task *t)
 
 /* ---- what becomes of it; run lock held -------------------------------------------------------------------------- */
 
+/* The n-th wait of a task that has suspended, or the answer to it. */
 static eyot_status append_wait(eyot_run *r, const eyot__activation *a, uint32_t n, const char *text, bool answer,
-                               int64_t due_ms)
+                               int64_t due_ms, const eyot__outside_list *told)
 {
     eyot_buf buf = EYOT__BUF_INIT;
     if (!r->stored || r->lost || r->durability == EYOT_EXIT) return EYOT_OK;
     buf.max = r->engine->max_body;
     eyot_entry_kind kind = answer ? EYOT_ENTRY_ANSWERED : text ? EYOT_ENTRY_ASKED : EYOT_ENTRY_TIMER;
     size_t at = eyot__record_begin(&buf, kind, r->graph->copier->name);
-    if (text)
-        eyot__entry_put_text(&buf, r->graph, &a->who, n, text);
+    if (answer)
+        eyot__entry_put_answered(&buf, r->graph, &a->who, n, text);
+    else if (text)
+        eyot__entry_put_asked(&buf, r->graph, &a->who, n, text, told);
     else
-        eyot__entry_put_timer(&buf, r->graph, &a->who, n, due_ms);
+        eyot__entry_put_timer(&buf, r->graph, &a->who, n, due_ms, told);
     eyot__record_end(&buf, at);
     eyot_status status = buf.failed ? buf.failed : eyot__run_append_of(r, kind, &a->who, &buf);
     eyot__buf_clear(&buf);
@@ -105,7 +108,9 @@ eyot_status eyot__wait_commit(eyot_task *t)
     if (eyot__memo_wait(&t->a, n)) return EYOT_OK; /* the log has it */
     eyot_status status = a->question ? eyot__memo_ask(&t->a, n, a->question, strlen(a->question))
                                      : eyot__memo_sleep(&t->a, n, a->due_ms);
-    if (!status) status = append_wait(t->run, &t->a, n, a->question, false, a->due_ms);
+    eyot__outside_list *told = t->said ? &t->said->told : NULL;
+    if (!status) status = append_wait(t->run, &t->a, n, a->question, false, a->due_ms, told);
+    if (!status && told) eyot__outside_move(&t->a.memo->told, told);
     free(a->question);
     a->question = NULL;
     a->due_ms = 0;
@@ -175,7 +180,7 @@ static eyot_status answer(eyot_run *r, const char *key, const char *text, eyot__
     if (!a) return eyot_error_set(e, own.status, "%s", own.text);
     uint32_t n = a->memo->n - 1;
     eyot_status status = eyot__memo_answer(a, n, text, strlen(text));
-    if (!status && (status = append_wait(r, a, n, text, true, 0)) != EYOT_OK) {
+    if (!status && (status = append_wait(r, a, n, text, true, 0, NULL)) != EYOT_OK) {
         free(a->memo->waits[n].answer); /* still open */
         a->memo->waits[n].answer = NULL;
     }

@@ -125,15 +125,17 @@ static void check_result(play *p)
 static void cut(play *p)
 {
     eyot_buf buf = EYOT__BUF_INIT;
-    uint64_t steps;
-    eyot__entry_put_snapshot(&buf, &p->f, 7);
+    eyot__snapshot head = {.steps = 7, .seed = "fifteen letters"};
+    eyot__entry_put_snapshot(&buf, &p->f, &head);
+    head = (eyot__snapshot){0};
     CHECK_OK(buf.failed);
     eyot__frontier_clear(&p->f);
     eyot__frontier_init(&p->f, p->g, true, sizeof(eyot__activation), NULL, 0, NULL);
     eyot__history_release(&p->f.history, p->f.history.root);
     eyot__reader in = {buf.data, buf.data + buf.len, false};
-    CHECK_OK(eyot__entry_get_snapshot(&p->f, &in, EYOT__RECORD_VERSION, &steps, &p->e));
-    CHECK_INT(steps, 7);
+    CHECK_OK(eyot__entry_get_snapshot(&p->f, &in, EYOT__RECORD_VERSION, &head, &p->e));
+    CHECK_INT(head.steps, 7);
+    CHECK_STR((const char *)head.seed, "fifteen letters");
     eyot__buf_clear(&buf);
     p->n_ready = 0;
     collect(p);

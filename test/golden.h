@@ -29,12 +29,13 @@ void golden_put_value(eyot_buf *out, const eyot_graph *g, const void *v);
 eyot_status golden_describe(eyot_buf *out, const eyot_graph *g, eyot_bytes run, const eyot_entry *entry, eyot_error *e);
 /* Reads the record and writes what was read as a new one, sealed for the same place; in the newest version. */
 typedef enum golden_without {
-    GOLDEN_TIMES = 1,   /* when attempts began and how long they took: 0 */
-    GOLDEN_ATTEMPTS = 2 /* a task's number of attempts, which version 1 counts per life: 1 */
+    GOLDEN_TIMES = 1,    /* when attempts began and how long they took: 0 */
+    GOLDEN_ATTEMPTS = 2, /* a task's number of attempts, which version 1 counts per life: 1 */
+    GOLDEN_SEED = 4      /* of random numbers: 0 */
 } golden_without;
 eyot_status golden_write_again(eyot_buf *out, const eyot_graph *g, eyot_bytes run, const eyot_entry *entry,
                                uint32_t without, eyot_error *e);
-/* The run "waits-2", written by hand; test/golden_hand_support.c. */
+/* The runs "waits-2" and "waits-3", written by hand; test/golden_hand_support.c. */
 eyot_graph *golden_waits(const char *name);
 bool golden_waits_life(eyot_engine *engine, const eyot_graph *g);
 

@@ -44,6 +44,7 @@ typedef struct hand {
     size_t n;
     uint64_t step, snapshot_seq;
     eyot_status failed;
+    eyot__outside_list told; /* what the entry that comes next tells of; always empty in waits-2 */
 } hand;
 
 static eyot_buf *begin_entry(hand *h, eyot_entry_kind kind)
@@ -79,7 +80,8 @@ static eyot__activation *live_at(const hand *h, const char *node)
 
 static void snapshot(hand *h)
 {
-    eyot__entry_put_snapshot(begin_entry(h, EYOT_ENTRY_SNAPSHOT), &h->f, h->step);
+    eyot__entry_put_snapshot(begin_entry(h, EYOT_ENTRY_SNAPSHOT), &h->f,
+                             &(eyot__snapshot){.steps = h->step, .seed = "fifteen letters"});
     end_entry(h);
 }
 
@@ -104,7 +106,8 @@ static void task(hand *h, const char *node, uint64_t attempt, const char *json)
     size_t out = h->f.shape->nodes[a->who.node].n_out;
     h->step++;
     eyot__entry_put_task(begin_entry(h, EYOT_ENTRY_TASK), h->g, &a->who, attempt, update, NULL, out,
-                         BEGAN_MS + (int64_t)h->n, 10 * h->step);
+                         BEGAN_MS + (int64_t)h->n, 10 * h->step, &h->told);
+    eyot__outside_clear(&h->told);
     end_entry(h);
     h->failed = eyot__frontier_commit(&h->f, a, update, NULL, out, &e);
 }
@@ -129,7 +132,11 @@ static void say(hand *h, eyot_entry_kind kind, const char *node, uint32_t n, con
         h->failed = EYOT_EFAILED;
         return;
     }
-    eyot__entry_put_text(begin_entry(h, kind), h->g, &a->who, n, text);
+    if (kind == EYOT_ENTRY_ASKED)
+        eyot__entry_put_asked(begin_entry(h, kind), h->g, &a->who, n, text, &h->told);
+    else
+        eyot__entry_put_answered(begin_entry(h, kind), h->g, &a->who, n, text);
+    if (kind == EYOT_ENTRY_ASKED) eyot__outside_move(&a->memo->told, &h->told);
     end_entry(h);
 }
 
@@ -140,17 +147,30 @@ static void nap(hand *h, const char *node, uint32_t n, int64_t due_ms)
         h->failed = EYOT_EFAILED;
         return;
     }
-    eyot__entry_put_timer(begin_entry(h, EYOT_ENTRY_TIMER), h->g, &a->who, n, due_ms);
+    eyot__entry_put_timer(begin_entry(h, EYOT_ENTRY_TIMER), h->g, &a->who, n, due_ms, &h->told);
+    eyot__outside_move(&a->memo->told, &h->told);
     end_entry(h);
+}
+
+/* What the task was told that the next entry is of. */
+static void tell(hand *h, const char *name, eyot_status status, const char *value)
+{
+    bool since_3 = strcmp(eyot_graph_name(h->g), "waits-2") != 0;
+    if (since_3 && !eyot__outside_add(&h->told, name, strlen(name), status, value, strlen(value)))
+        h->failed = EYOT_ENOMEM;
 }
 
 static void write_all(hand *h)
 {
     snapshot(h);
     task(h, "begin", 1, "{\"n\":1}");
+    tell(h, "price", EYOT_OK, "12.50");
+    tell(h, "stock", EYOT_EIO, "the line is dead");
     say(h, EYOT_ENTRY_ASKED, "ask", 0, "who are you?");
+    tell(h, "now", EYOT_OK, "");
     nap(h, "nap", 0, BEGAN_MS + 60000);
     attempt(h, "try", "kein Papier \xe2\x80\x93 tray 2 is empty");
+    tell(h, "reply", EYOT_OK, "200 OK");
     task(h, "quick", 1, "{\"n\":10}");
     task(h, "leaf", 1, "{\"n\":100}");
     status(h, EYOT_RUN_SUSPENDED);

@@ -446,5 +446,12 @@ const golden_run golden_runs[] = {
      golden_waits_life},
     {"failed-2", "a failed attempt, the status failed, a second life to the end", 2, two_ways, two_lives},
     {"asked-2", "a question, the status suspended, an answer in the next life", 2, asked, asked_life},
+    {"values-3", "tasks that were told nothing; a seed", 3, values, one_life},
+    {"routes-3", "every kind of route", 3, routes, one_life},
+    {"loops-3", "stamps and paths", 3, loops, one_life},
+    {"bytes-3", "the codec bytes/1", 3, bytes, bytes_life},
+    {"frontier-3", "a snapshot of live, waiting and ended branches, in exit mode", 3, frontier, two_exits},
+    {"waits-3", "what tasks were told, before waits and at their end, and a snapshot that tells of it", 3, golden_waits,
+     golden_waits_life},
 };
 const size_t golden_run_count = sizeof golden_runs / sizeof *golden_runs;

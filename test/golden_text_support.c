@@ -39,6 +39,12 @@ static void put_times(eyot_buf *out, uint32_t version, int64_t started_ms, uint6
         eyot__buf_format(out, "  began %lld ms, took %llu us\n", (long long)started_ms, (unsigned long long)took_us);
 }
 
+static void put_told(eyot_buf *out, const eyot__outside_list *told)
+{
+    for (const eyot__outside *o = told->first; o; o = o->next)
+        eyot__buf_format(out, "  told %s: %s %s\n", o->name, eyot_status_name(o->status), eyot__outside_value(o));
+}
+
 static void task_text(const turn *to, const eyot__task_entry *t, uint32_t version)
 {
     eyot_buf *out = to->out;
@@ -57,6 +63,7 @@ static void task_text(const turn *to, const eyot__task_entry *t, uint32_t versio
     if (t->n_taken == 0) eyot__buf_text(out, "\n  ends its branch");
     eyot__buf_text(out, "\n");
     put_times(out, version, t->started_ms, t->took_us);
+    put_told(out, &t->told);
 }
 
 static eyot_status task(const turn *to, eyot__record *r, eyot_error *e)
@@ -68,7 +75,7 @@ static eyot_status task(const turn *to, eyot__record *r, eyot_error *e)
     if (to->again)
         eyot__entry_put_task(to->out, to->graph, &t.who, to->without & GOLDEN_ATTEMPTS ? 1 : t.attempt, t.update,
                              t.taken ? t.taken : (eyot__taken[1]){{0}}, t.n_taken, timeless ? 0 : t.started_ms,
-                             timeless ? 0 : t.took_us);
+                             timeless ? 0 : t.took_us, &t.told);
     else
         task_text(to, &t, r->version);
     eyot__task_entry_clear(&t, to->graph);
@@ -90,6 +97,7 @@ static void incident_text(eyot_buf *out, const eyot_graph *g, const eyot__record
         break;
     default: eyot__buf_format(out, ", wait %u\n  \"%.*s\"\n", (unsigned)in->n, len, in->text);
     }
+    put_told(out, &in->told);
 }
 
 static eyot_status incident(const turn *to, eyot__record *r, eyot_error *e)
@@ -108,11 +116,13 @@ static eyot_status incident(const turn *to, eyot__record *r, eyot_error *e)
         eyot__entry_put_attempt(to->out, to->graph, &in.who, in.n, in.status, text, timeless ? 0 : in.started_ms,
                                 timeless ? 0 : in.took_us);
     else if (r->kind == EYOT_ENTRY_TIMER)
-        eyot__entry_put_timer(to->out, to->graph, &in.who, in.n, in.due_ms);
+        eyot__entry_put_timer(to->out, to->graph, &in.who, in.n, in.due_ms, &in.told);
+    else if (r->kind == EYOT_ENTRY_ASKED)
+        eyot__entry_put_asked(to->out, to->graph, &in.who, in.n, text, &in.told);
     else
-        eyot__entry_put_text(to->out, to->graph, &in.who, in.n, text);
+        eyot__entry_put_answered(to->out, to->graph, &in.who, in.n, text);
     free(text);
-    eyot__who_clear(&in.who);
+    eyot__incident_clear(&in);
     return status;
 }
 
@@ -185,11 +195,17 @@ static void put_memo(eyot_buf *out, const eyot__memo *m)
         else
             eyot__buf_format(out, "    wait %u sleeps until %lld ms\n", (unsigned)i, (long long)w->due_ms);
     }
+    put_told(out, &m->told);
 }
 
-static void put_frontier(eyot_buf *out, const eyot__frontier *f, uint64_t steps)
+static void put_frontier(eyot_buf *out, const eyot__frontier *f, const eyot__snapshot *head)
 {
-    eyot__buf_format(out, "after %llu steps\n", (unsigned long long)steps);
+    eyot__buf_format(out, "after %llu steps\n", (unsigned long long)head->steps);
+    if (head->seeded) {
+        eyot__buf_text(out, "  seed ");
+        for (size_t i = 0; i < sizeof head->seed; i++) eyot__buf_format(out, "%02x", head->seed[i]);
+        eyot__buf_text(out, "\n");
+    }
     for (const eyot__activation *a = f->fired; a; a = a->queue) {
         eyot__buf_text(out, "  live ");
         eyot__key_print(out, f->graph, &a->who);
@@ -207,19 +223,20 @@ static void put_frontier(eyot_buf *out, const eyot__frontier *f, uint64_t steps)
 }
 
 static eyot_status read_snapshot(eyot__frontier *f, const eyot_graph *g, eyot__reader *in, uint32_t version,
-                                 uint64_t *steps, eyot_error *e)
+                                 eyot__snapshot *head, eyot_error *e)
 {
     eyot__frontier_init(f, g, true, sizeof(eyot__activation), NULL, 0, NULL);
     eyot__history_release(&f->history, f->history.root);
-    return eyot__entry_get_snapshot(f, in, version, steps, e);
+    return eyot__entry_get_snapshot(f, in, version, head, e);
 }
 
-static eyot_status turn_snapshot(eyot_buf *out, const eyot_graph *g, eyot__reader *in, uint32_t version, eyot_error *e)
+static eyot_status turn_snapshot(eyot_buf *out, const turn *to, eyot__reader *in, uint32_t version, eyot_error *e)
 {
     eyot__frontier f;
-    uint64_t steps = 0;
-    eyot_status status = read_snapshot(&f, g, in, version, &steps, e);
-    if (!status) eyot__entry_put_snapshot(out, &f, steps);
+    eyot__snapshot head;
+    eyot_status status = read_snapshot(&f, to->graph, in, version, &head, e);
+    if (to->without & GOLDEN_SEED) memset(head.seed, 0, sizeof head.seed);
+    if (!status) eyot__entry_put_snapshot(out, &f, &head);
     eyot__frontier_clear(&f);
     return status ? status : out->failed;
 }
@@ -227,18 +244,18 @@ static eyot_status turn_snapshot(eyot_buf *out, const eyot_graph *g, eyot__reade
 static eyot_status snapshot(const turn *to, eyot__record *r, eyot_error *e)
 {
     eyot__frontier f;
-    uint64_t steps = 0;
+    eyot__snapshot head;
     eyot_status status;
     if (to->again) { /* reading turns every list round, so it is done twice */
         eyot_buf turned = EYOT__BUF_INIT;
-        status = turn_snapshot(&turned, to->graph, &r->payload, r->version, e);
+        status = turn_snapshot(&turned, to, &r->payload, r->version, e);
         eyot__reader second = {turned.data, turned.data + turned.len, false};
-        if (!status) status = turn_snapshot(to->out, to->graph, &second, EYOT__RECORD_VERSION, e);
+        if (!status) status = turn_snapshot(to->out, to, &second, EYOT__RECORD_VERSION, e);
         eyot__buf_clear(&turned);
         return status;
     }
-    status = read_snapshot(&f, to->graph, &r->payload, r->version, &steps, e);
-    if (!status) put_frontier(to->out, &f, steps);
+    status = read_snapshot(&f, to->graph, &r->payload, r->version, &head, e);
+    if (!status) put_frontier(to->out, &f, &head);
     eyot__frontier_clear(&f);
     return status;
 }

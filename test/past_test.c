@@ -574,20 +574,20 @@ static written *written_new(void)
     w->c.node = 2;
     eyot__frontier_init(&w->f, w->g, true, sizeof(eyot__activation), NULL, 0, NULL);
     CHECK_OK(eyot__frontier_start(&w->f, eyot__state_new(tally_new(), &w->f.history), &e));
-    eyot__entry_put_snapshot(begin(w, EYOT_ENTRY_SNAPSHOT), &w->f, 0);
+    eyot__entry_put_snapshot(begin(w, EYOT_ENTRY_SNAPSHOT), &w->f, &(eyot__snapshot){0});
     end(w);
     return w;
 }
 
 static void ask(written *w, uint32_t n, const char *text)
 {
-    eyot__entry_put_text(begin(w, EYOT_ENTRY_ASKED), w->g, &w->a, n, text);
+    eyot__entry_put_asked(begin(w, EYOT_ENTRY_ASKED), w->g, &w->a, n, text, NULL);
     end(w);
 }
 
 static void answer(written *w, const eyot__who *who, uint32_t n, const char *text)
 {
-    eyot__entry_put_text(begin(w, EYOT_ENTRY_ANSWERED), w->g, who, n, text);
+    eyot__entry_put_answered(begin(w, EYOT_ENTRY_ANSWERED), w->g, who, n, text);
     end(w);
 }
 
@@ -655,9 +655,9 @@ TEST(history__refuses_a_task_that_nothing_led_to)
         written *w = written_new();
         eyot_error e = {.status = EYOT_OK};
         if (what == 0)
-            eyot__entry_put_task(begin(w, EYOT_ENTRY_TASK), w->g, &w->c, 1, NULL, NULL, 0, 0, 0);
+            eyot__entry_put_task(begin(w, EYOT_ENTRY_TASK), w->g, &w->c, 1, NULL, NULL, 0, 0, 0, NULL);
         else
-            eyot__entry_put_timer(begin(w, EYOT_ENTRY_TIMER), w->g, &w->c, 0, 5);
+            eyot__entry_put_timer(begin(w, EYOT_ENTRY_TIMER), w->g, &w->c, 0, 5, NULL);
         end(w);
         eyot_store *store = written_store(w);
         CHECK_STATUS(eyot_store_read_history(store, w->g, "r", no_entry, NULL, &e), EYOT_ECORRUPT);
@@ -693,7 +693,7 @@ TEST(replay__refuses_an_answer_to_no_question)
     answer(w, &w->a, 0, "no");
     is_corrupt(w, "run r, entry 4: wait 0 of the task at \"a\" does not fit those before it");
     w = written_new();
-    eyot__entry_put_timer(begin(w, EYOT_ENTRY_TIMER), w->g, &w->a, 0, 5);
+    eyot__entry_put_timer(begin(w, EYOT_ENTRY_TIMER), w->g, &w->a, 0, 5, NULL);
     end(w);
     answer(w, &w->a, 0, "to a sleep");
     is_corrupt(w, "run r, entry 3: wait 0 of the task at \"a\" does not fit those before it");
@@ -704,7 +704,7 @@ TEST(replay__refuses_bytes_after_an_answer)
     written *w = written_new();
     ask(w, 0, "well?");
     eyot_buf *body = begin(w, EYOT_ENTRY_ANSWERED);
-    eyot__entry_put_text(body, w->g, &w->a, 0, "yes");
+    eyot__entry_put_answered(body, w->g, &w->a, 0, "yes");
     eyot__buf_u8(body, 0);
     end(w);
     is_corrupt(w, "run r, entry 3: a question, an answer or a sleep is not well-formed");
@@ -717,6 +717,7 @@ TEST(replay__a_text_with_a_nul_inside_is_refused)
     eyot__who_encode(body, w->g, &w->a);
     eyot__buf_varint(body, 0);
     eyot__buf_bytes(body, "a\0b", 3);
+    eyot__outside_put(body, NULL);
     end(w);
     is_corrupt(w, "run r, entry 2: wait 0 of the task at \"a\" does not fit those before it");
 }
@@ -730,10 +731,10 @@ TEST(replay__refuses_a_snapshot_whose_waits_do_not_fit)
         eyot__buf_reset(body);
         w->n = 0;
         CHECK_OK(eyot__memo_ask(w->f.live, 0, "?", 1));
-        eyot__entry_put_snapshot(begin(w, EYOT_ENTRY_SNAPSHOT), &w->f, 0);
+        eyot__entry_put_snapshot(begin(w, EYOT_ENTRY_SNAPSHOT), &w->f, &(eyot__snapshot){0});
         CHECK_OK(body->failed);
-        /* the last bytes: failed, waits, kind, length, '?', answered; waiting branches, ended ones */
-        unsigned char *tail = body->data + body->len - 8;
+        /* the last bytes: failed, waits, kind, length, '?', answered, told; waiting branches, ended ones */
+        unsigned char *tail = body->data + body->len - 9;
         CHECK(tail[1] == 1 && tail[4] == '?');
         if (what == 0) tail[1] = 100;
         if (what == 1) tail[2] = 7;

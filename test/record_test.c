@@ -41,7 +41,7 @@ TEST(record__is_read_as_it_was_written)
     size_t len;
     make_record(&buf);
     CHECK_OK(eyot__record_open(&r, (eyot_bytes){buf.data, buf.len}, RUN, SEQ, &e));
-    CHECK_INT(r.version, 2);
+    CHECK_INT(r.version, 3);
     CHECK_INT(r.kind, EYOT_ENTRY_TASK);
     CHECK(r.codec.n == 6 && memcmp(r.codec.p, "json/1", 6) == 0);
     CHECK_INT(eyot__read_varint(&r.payload), 300);
@@ -55,7 +55,7 @@ TEST(record__is_read_as_it_was_written)
 /* What is written today must open for ever: these bytes are never changed. */
 TEST(record__has_the_bytes_that_the_format_says)
 {
-    static const unsigned char want[] = {'E', 'Y', 2,   1,   36,   0,   0,   0,   6,   'j', 's',
+    static const unsigned char want[] = {'E', 'Y', 3,   1,   36,   0,   0,   0,   6,   'j', 's',
                                          'o', 'n', '/', '1', 0xac, 2,   6,   'u', 'p', 'd', 'a',
                                          't', 'e', 255, 255, 255,  255, 255, 255, 255, 255};
     eyot_buf buf = EYOT__BUF_INIT;
@@ -152,11 +152,11 @@ TEST(record__of_a_newer_version_is_told_from_a_damaged_one)
     eyot_buf buf = EYOT__BUF_INIT;
     eyot_error e;
     make_record(&buf);
-    buf.data[2] = 3;
+    buf.data[2] = 4;
     memset(buf.data + 8, 0xff, 8); /* whatever a newer version may put there */
     seal_again(&buf);
     CHECK_STATUS(open_record(&buf, buf.len, RUN, SEQ, &e), EYOT_EFORMAT);
-    CHECK_STR(e.text, "run a17, entry 12: written in version 3, this library reads up to 2");
+    CHECK_STR(e.text, "run a17, entry 12: written in version 4, this library reads up to 3");
     eyot__buf_clear(&buf);
 }
 

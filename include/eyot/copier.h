@@ -15,11 +15,7 @@
 extern "C" {
 #endif
 
-/* A growing array of bytes that `encode` writes into. Its owner bounds its size: ELIMIT beyond that, ENOMEM. A buffer that
- * has failed stays failed, so a writer may check only its last call. */
-typedef struct eyot_buf eyot_buf;
-EYOT_API eyot_status eyot_buf_add(eyot_buf *buf, const void *bytes, size_t len);
-/* Room for `len` more bytes to be written in place, NULL when the buffer has failed; then eyot_buf_advance by what was
+/* Beside eyot_buf_add (eyot.h): room for `len` more bytes to be written in place, NULL when the buffer has failed; then eyot_buf_advance by what was
  * written. Valid until the next call. */
 EYOT_API void *eyot_buf_reserve(eyot_buf *buf, size_t len);
 EYOT_API void eyot_buf_advance(eyot_buf *buf, size_t len);

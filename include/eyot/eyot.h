@@ -101,6 +101,11 @@ typedef struct eyot_task eyot_task;     /* one execution of one node for one bra
 typedef struct eyot_store eyot_store;   /* where runs are kept: store.h, stores.h */
 typedef struct eyot_copier eyot_copier; /* how states are handled: copier.h, copiers.h */
 
+/* A growing array of bytes that a callback writes into. Its owner bounds its size: ELIMIT beyond that, ENOMEM. A buffer that
+ * has failed stays failed, so a writer may check only its last call. */
+typedef struct eyot_buf eyot_buf;
+EYOT_API eyot_status eyot_buf_add(eyot_buf *buf, const void *bytes, size_t len);
+
 /* ---- graphs ---------------------------------------------------------------------------------------------------- */
 
 /* A node. Reads its state with eyot_task_state, gives an update and if it wants a route, and returns EYOT_OK, or an error
@@ -439,6 +444,28 @@ EYOT_API eyot_status eyot_task_sleep(eyot_task *task, uint64_t ms);
 EYOT_API eyot_status eyot_task_emit(eyot_task *task, const char *topic, const void *payload, size_t len);
 enum { EYOT_TOPIC_MAX = 128 };
 EYOT_API bool eyot_topic_is_valid(const char *topic);
+
+/* Learns something of the world outside, once: calls fn, which appends bytes to `out` (a reply, a time, a measurement) or fails
+ * with a text in `e`; what came of it is committed with the task, a failure that the node lives with included. Every later call in
+ * the log's place gives the same without fn: when the task starts again after a question or a sleep that came behind it, and when
+ * the run is replayed (eyot_run_verify). Nothing of a failed attempt is kept: the next one asks anew. Calls are told apart by their
+ * order within the task; `name`, text of 1 to 128 bytes without control characters, is compared. fn runs on this thread, no lock
+ * is held. *value, *len bytes and a NUL behind them, are borrowed until the task ends.
+ * What fn failed with (its text becomes that of the task's error, if it fails with it); EINVAL: no such name, or another one
+ * than before; ECHANGED: in a replay, the log has none or another; ENOMEM, ELIMIT. */
+typedef eyot_status (*eyot_record_fn)(eyot_buf *out, void *arg, eyot_error *e);
+EYOT_API eyot_status eyot_task_record(eyot_task *task, const char *name, eyot_record_fn fn, void *arg,
+                                      const void **value, size_t *len);
+/* The same in two halves, for what comes later to a task that returns EYOT_PENDING: recall gives what is recorded, or ENOTFOUND,
+ * and then the value is fetched and kept. Bytes are copied. */
+EYOT_API eyot_status eyot_task_recall(eyot_task *task, const char *name, const void **value, size_t *len);
+EYOT_API eyot_status eyot_task_keep(eyot_task *task, const char *name, const void *value, size_t len);
+/* The wall clock, milliseconds since 1970, recorded as "now". 0: no memory, or another value is recorded here; the task fails. */
+EYOT_API int64_t eyot_task_now_ms(eyot_task *task);
+/* Random bytes that nobody records: of the run's seed, the task's key and how many were drawn before, so that every attempt, later life,
+ * replay and fork draws the same. Not for secrets: whoever reads the store knows them. ENOMEM, EIO. */
+EYOT_API eyot_status eyot_task_random(eyot_task *task, void *out, size_t len);
+EYOT_API eyot_status eyot_task_uuid(eyot_task *task, char out[37]); /* version 4, of such bytes; "" on failure */
 
 /* *state becomes a new state of the copier, owned by the caller: the branch's as it will be with the update given so far. What
  * the copier's apply and copy return, in `e`. Not after eyot_task_edit (EINVAL). */

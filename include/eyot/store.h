@@ -341,6 +341,12 @@ EYOT_API int64_t eyot_checkpoint_branch_due_ms(const eyot_checkpoint *c, size_t 
 typedef struct eyot_history_hop {
     const char *node, *task; /* where the branch went: node, and key of the task there */
 } eyot_history_hop;
+typedef struct eyot_recorded { /* by eyot_task_record */
+    const char *name;
+    eyot_status status; /* EYOT_OK, or why there is no value, which then is the text of that error */
+    const void *value;  /* a NUL behind it */
+    size_t len;
+} eyot_recorded;
 typedef struct eyot_history_entry {
     size_t size; /* sizeof(eyot_history_entry) of the library */
     uint64_t seq, step;
@@ -357,8 +363,10 @@ typedef struct eyot_history_entry {
     size_t n_joined;
     eyot_status status; /* of a failed attempt, or of the run's error in a status entry */
     const char *text;   /* its text; of EYOT_ENTRY_ASKED the question, of EYOT_ENTRY_ANSWERED the answer; else NULL */
-    eyot_run_status run_status; /* of a status entry */
-    int64_t due_ms;             /* of EYOT_ENTRY_TIMER */
+    eyot_run_status run_status;    /* of a status entry */
+    int64_t due_ms;                /* of EYOT_ENTRY_TIMER */
+    const eyot_recorded *recorded; /* what a task was told, since its last wait: of TASK, ASKED and TIMER */
+    size_t n_recorded;
 } eyot_history_entry;
 typedef eyot_status (*eyot_history_fn)(void *arg, const eyot_history_entry *entry);
 /* Walks the log of a run as it is at the call, in order, without running any node; snapshots are passed over. Of a log that
