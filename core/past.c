@@ -8,11 +8,7 @@
 #include <string.h>
 
 #include "core/record.h"
-
-enum {
-    PAGE_ENTRIES = 256,
-    PAGE_BYTES = 1024 * 1024 /* about: a page ends with the entry that goes beyond it */
-};
+#include "core/replay.h"
 
 /* A live task, or a join with the branches that wait at it. */
 typedef struct spot {
@@ -20,13 +16,6 @@ typedef struct spot {
     struct spot *prev, *next;
     eyot__arrival *arrivals, *last;
 } spot;
-
-typedef struct page {
-    eyot_buf bytes;
-    eyot_entry entries[PAGE_ENTRIES]; /* body.p is an offset in bytes */
-    size_t n;
-    bool full;
-} page;
 
 typedef struct past {
     const eyot_graph *graph;
@@ -42,8 +31,8 @@ typedef struct past {
     const char **joined;
     eyot_recorded *recorded;
     size_t cap_hops, cap_joined, cap_recorded;
-    page page;
-    bool ended; /* by fn */
+    bool ended;      /* by fn */
+    eyot_error told; /* what is wrong, with run and entry */
 } past;
 
 static eyot_status no_memory(eyot_error *e)
@@ -336,44 +325,18 @@ static eyot_status see_entry(past *p, const eyot_entry *entry, eyot__record *rec
     }
 }
 
-/* ---- pages --------------------------------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------------------------------------ */
 
-/* Copied, so that fn is not called inside the store. */
-static eyot_status keep_entry(void *arg, const eyot_entry *entry)
+static eyot_status look_at(void *arg, const eyot_entry *entry)
 {
-    page *g = arg;
-    eyot_entry *kept = &g->entries[g->n];
-    *kept = *entry;
-    kept->key = eyot__bytes(NULL, 0);
-    kept->body.p = (const void *)(uintptr_t)g->bytes.len;
-    eyot__buf_put(&g->bytes, entry->body.p, entry->body.n);
-    if (g->bytes.failed) return g->bytes.failed;
-    g->n++;
-    g->full = g->bytes.len >= PAGE_BYTES;
-    return g->full ? EYOT_EALREADY : EYOT_OK;
-}
-
-static eyot_status see_page(past *p, eyot_store *store, uint64_t from, uint64_t head, eyot_error *e)
-{
-    page *g = &p->page;
-    eyot__buf_reset(&g->bytes);
-    g->n = 0;
-    g->full = false;
-    eyot_status status = eyot__store_list_entries(store, p->run, from, PAGE_ENTRIES, true, keep_entry, g, e);
-    if (g->bytes.failed) return no_memory(e);
-    if (status && !g->full) return status;
-    status = EYOT_OK;
-    for (size_t i = 0; i < g->n && !status && g->entries[i].seq <= head; i++) {
-        eyot_entry *entry = &g->entries[i];
-        eyot__record record;
-        eyot_error own;
-        eyot__error_none(&own);
-        entry->body.p = g->bytes.data + (uintptr_t)entry->body.p;
-        status = eyot__entry_open(&record, entry, p->run, p->graph, e);
-        if (status) return status;
-        status = see_entry(p, entry, &record, &own);
-        if (status && !p->ended) eyot__entry_blame(e, status, p->run, entry->seq, &own);
-    }
+    past *p = arg;
+    eyot__record record;
+    eyot_error own;
+    eyot__error_none(&own);
+    eyot_status status = eyot__entry_open(&record, entry, p->run, p->graph, &p->told);
+    if (status) return status;
+    status = see_entry(p, entry, &record, &own);
+    if (status && !p->ended) eyot__entry_blame(&p->told, status, p->run, entry->seq, &own);
     return status;
 }
 
@@ -390,11 +353,11 @@ eyot_status eyot_store_read_history(eyot_store *store, const eyot_graph *g, cons
     p->run = eyot__bytes(run_id, strlen(run_id));
     p->fn = fn;
     p->arg = arg;
-    for (bool more = true; more && !status && p->seq<head; more = p->page.n> 0)
-        status = see_page(p, store, p->seq + 1, head, e);
+    eyot__error_none(&p->told);
+    status = eyot__walk_entries(store, p->run, 1, head, look_at, p, e);
+    if (p->told.status && e) *e = p->told;
     forget_spots(p);
     eyot__buf_clear(&p->text);
-    eyot__buf_clear(&p->page.bytes);
     free(p->hops);
     free(p->joined);
     free(p->recorded);

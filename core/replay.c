@@ -6,30 +6,20 @@
 
 #include "core/hash.h"
 #include "core/record.h"
-#include "core/run.h"
-
-typedef struct rebuilding {
-    eyot__frontier *f;
-    eyot__rebuilt *out;
-    eyot_bytes run;
-    eyot__who_table live; /* activations */
-    eyot_error *e;        /* of the entry that is being read */
-    eyot_error told;      /* with run and entry */
-    bool begun;           /* the snapshot has come */
-} rebuilding;
+#include "core/replay.h"
 
 static eyot__activation *of_who(eyot__who *who)
 {
     return who ? (eyot__activation *)(void *)((char *)who - offsetof(eyot__activation, who)) : NULL;
 }
 
-static eyot_status unknown(rebuilding *b, const eyot__who *who)
+static eyot_status unknown(eyot__replay *b, const eyot__who *who)
 {
     return eyot_error_set(b->e, EYOT_ECORRUPT, "the task at \"%s\" follows from nothing before it",
                           b->f->graph->nodes[who->node].id);
 }
 
-static eyot_status collect(rebuilding *b)
+static eyot_status collect(eyot__replay *b)
 {
     for (eyot__activation *a; (a = eyot__frontier_next(b->f));)
         if (eyot__who_table_add(&b->live, &a->who)) return eyot_error_set(b->e, EYOT_ENOMEM, "out of memory");
@@ -37,16 +27,18 @@ static eyot_status collect(rebuilding *b)
 }
 
 /* The recorded task is done again, without its node: its update is applied and its route taken. */
-static eyot_status redo(rebuilding *b, eyot__reader *payload, uint32_t version)
+static eyot_status redo(eyot__replay *b, eyot__reader *payload, uint32_t version)
 {
     const eyot_graph *g = b->f->graph;
     eyot__task_entry t;
     eyot_status status = eyot__entry_get_task(&t, payload, version, g, b->e);
     if (status) return status;
     eyot__activation *a = of_who(eyot__who_table_take(&b->live, &t.who));
-    if (!a) status = unknown(b, &t.who);
+    if (b->before) status = b->before(b->arg, a, &t, b->e);
+    if (!status && !a) status = unknown(b, &t.who);
     if (!status && t.update) status = eyot__state_update(&a->state, t.update, &b->f->history, b->e);
     if (!status) status = eyot__taken_apply(&b->f->history, a->state, t.taken, t.n_taken, b->e);
+    if (!status && b->after) status = b->after(b->arg, a, &t, b->e);
     if (!status) {
         void *update = t.update;
         eyot__taken *taken = t.taken;
@@ -63,7 +55,7 @@ static eyot_status redo(rebuilding *b, eyot__reader *payload, uint32_t version)
 }
 
 /* What befell a live task goes into its memo. */
-static eyot_status remember(rebuilding *b, eyot__record *record)
+static eyot_status remember(eyot__replay *b, eyot__record *record)
 {
     eyot__incident in;
     eyot_status status =
@@ -85,6 +77,7 @@ static eyot_status remember(rebuilding *b, eyot__record *record)
                            b->f->graph->nodes[in.who.node].id);
     }
     if (status == EYOT_ENOMEM) eyot_error_set(b->e, status, "out of memory");
+    if (!status && b->befallen) status = b->befallen(b->arg, a, &in, record->kind, b->e);
     if (!status) eyot__outside_move(&a->memo->told, &in.told);
     eyot__incident_clear(&in);
     return status;
@@ -98,10 +91,45 @@ static void seed_of_id(eyot_bytes run, uint8_t seed[EYOT__SEED_BYTES])
     memcpy(seed, digest, EYOT__SEED_BYTES);
 }
 
-static eyot_status follow(rebuilding *b, const eyot_entry *entry, eyot__record *record)
+static eyot_status begin_at(eyot__replay *b, const eyot_entry *entry, eyot__record *record)
 {
     eyot__rebuilt *out = b->out;
-    if (b->begun && entry->seq != out->seq + 1)
+    eyot__snapshot head;
+    b->begun = true;
+    out->snapshot_bytes = entry->body.n;
+    out->tail_bytes = 0;
+    eyot_status status = eyot__entry_get_snapshot(b->f, &record->payload, record->version, &head, b->e);
+    out->steps = head.steps;
+    if (head.seeded)
+        memcpy(out->seed, head.seed, sizeof out->seed);
+    else
+        seed_of_id(b->run, out->seed);
+    return status ? status : collect(b);
+}
+
+/* A snapshot behind others says nothing new, unless entries before it were pruned, or tasks were not written: then all begins
+ * anew with it. */
+static eyot_status begin_again(eyot__replay *b, const eyot_entry *entry, eyot__record *record, bool follows)
+{
+    eyot__frontier *f = b->f;
+    const eyot_graph *g = f->graph;
+    bool keeps = f->history.keep_states;
+    if (!b->lasts) return eyot_error_set(b->e, EYOT_ECORRUPT, "a snapshot that the store did not begin with");
+    if (follows && entry->step == b->out->steps) return EYOT_OK;
+    eyot__who_table_clear(&b->live);
+    if (b->renewed) b->renewed(b->arg);
+    f->fired = NULL;
+    eyot__frontier_clear(f);
+    eyot__frontier_init(f, g, keeps, b->activation_size, NULL, 0, NULL);
+    eyot__history_release(&f->history, f->history.root);
+    return begin_at(b, entry, record);
+}
+
+static eyot_status follow(eyot__replay *b, const eyot_entry *entry, eyot__record *record)
+{
+    eyot__rebuilt *out = b->out;
+    bool follows = entry->seq == out->seq + 1, anew = b->lasts && record->kind == EYOT_ENTRY_SNAPSHOT;
+    if (b->begun && !follows && !anew)
         return eyot_error_set(b->e, EYOT_ECORRUPT, "entry %llu is missing", (unsigned long long)out->seq + 1);
     if (!b->begun && record->kind != EYOT_ENTRY_SNAPSHOT)
         return eyot_error_set(b->e, EYOT_ECORRUPT, "there is no snapshot before it");
@@ -116,23 +144,12 @@ static eyot_status follow(rebuilding *b, const eyot_entry *entry, eyot__record *
         return redo(b, &record->payload, record->version);
     }
     if (record->kind != EYOT_ENTRY_SNAPSHOT) return remember(b, record);
-    if (b->begun) return eyot_error_set(b->e, EYOT_ECORRUPT, "a snapshot that the store did not begin with");
-    b->begun = true;
-    out->snapshot_bytes = entry->body.n;
-    out->tail_bytes = 0;
-    eyot__snapshot head;
-    eyot_status status = eyot__entry_get_snapshot(b->f, &record->payload, record->version, &head, b->e);
-    out->steps = head.steps;
-    if (head.seeded)
-        memcpy(out->seed, head.seed, sizeof out->seed);
-    else
-        seed_of_id(b->run, out->seed);
-    return status ? status : collect(b);
+    return b->begun ? begin_again(b, entry, record, follows) : begin_at(b, entry, record);
 }
 
-static eyot_status read_entry(void *arg, const eyot_entry *entry)
+eyot_status eyot__replay_entry(void *arg, const eyot_entry *entry)
 {
-    rebuilding *b = arg;
+    eyot__replay *b = arg;
     eyot__record record;
     eyot_error own;
     eyot__error_none(&own);
@@ -170,20 +187,32 @@ static eyot_status queue_live(eyot__frontier *f, eyot_error *e)
     return all ? EYOT_OK : eyot_error_set(e, EYOT_ENOMEM, "out of memory");
 }
 
+eyot_status eyot__replay_end(eyot__replay *b, eyot_error *e)
+{
+    eyot__who_table_clear(&b->live);
+    return queue_live(b->f, e);
+}
+
+eyot_status eyot__replay_load(eyot__replay *b, eyot_store *store, uint64_t seq, eyot_error *e)
+{
+    eyot_error loading;
+    memset(b->out, 0, sizeof *b->out);
+    eyot__error_none(&b->told);
+    eyot__error_none(&loading);
+    b->out->status = EYOT_RUN_RUNNING;
+    eyot_status status = eyot__store_load(store, b->run, seq, eyot__replay_entry, b, &loading);
+    if (status && e) *e = b->told.status ? b->told : loading;
+    if (!status && !b->begun)
+        status = eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID " has no entries", EYOT__ID_ARGS(b->run));
+    return status;
+}
+
 eyot_status eyot__rebuild_at(eyot__frontier *f, eyot__rebuilt *out, eyot_store *store, eyot_bytes run, uint64_t seq,
                              eyot_error *e)
 {
-    eyot_error loading;
-    rebuilding b = {.f = f, .out = out, .run = run};
-    memset(out, 0, sizeof *out);
-    eyot__error_none(&loading);
-    out->status = EYOT_RUN_RUNNING;
-    eyot_status status = eyot__store_load(store, run, seq, read_entry, &b, &loading);
-    if (status && e) *e = b.told.status ? b.told : loading;
-    if (!status && !b.begun)
-        status = eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID " has no entries", EYOT__ID_ARGS(run));
-    eyot__who_table_clear(&b.live);
-    eyot_status queued = queue_live(f, status ? NULL : e);
+    eyot__replay b = {.f = f, .out = out, .run = run};
+    eyot_status status = eyot__replay_load(&b, store, seq, e);
+    eyot_status queued = eyot__replay_end(&b, status ? NULL : e);
     return status ? status : queued;
 }
 

@@ -3,7 +3,7 @@
  * A copier is a const table. Copy copiers/bytes.c, fill the table, add one line to test/copier_suite.c.
  *
  * States and updates have the same type. The engine never looks inside. Several threads may read one state at once (copy,
- * encode, equal, hash, measure, conflict, diff, has_local, print); a state that is changed (apply, drop_local) is held by
+ * encode, equal, hash, measure, conflict, diff, has_local, print, difference); a state that is changed (apply, drop_local) is held by
  * nobody else. In joins and snapshots slots are called with a lock of the run held: they must not call runs, tasks or
  * engines, nor wait for somebody who does. */
 #ifndef EYOT_COPIER_H
@@ -61,6 +61,10 @@ struct eyot_copier {
     eyot_status (*rules_text)(const void *rules, eyot_buf *out);
     /* A state as text for people (JSON); NULL: shown as hex. */
     eyot_status (*print)(const void *v, eyot_buf *out, void *user);
+    /* The first place where two values differ: appends its JSON pointer (RFC 6901), and what is there in `a` and in `b`, as `print`
+     * writes it; nothing where there is nothing. NULL: the whole values are shown. ENOMEM. */
+    eyot_status (*difference)(const void *a, const void *b, eyot_buf *pointer, eyot_buf *in_a, eyot_buf *in_b,
+                              void *user);
 };
 
 #ifdef __cplusplus

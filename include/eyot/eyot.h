@@ -68,7 +68,8 @@ EYOT_API const char *eyot_version(void);
     X(ECHANGED, -24, "the graph is not the one the run was made with") \
     X(EFORKED, -25, "used in a forked child")                          \
     X(ECLOSED, -26, "already closed")                                  \
-    X(ESUSPENDED, -27, "the run waits for an answer")
+    X(ESUSPENDED, -27, "the run waits for an answer")                  \
+    X(EDIFFERS, -28, "the run does not do again what its log says")
 
 typedef enum eyot_status {
 #define EYOT_STATUS_ENUM(name, value, text) EYOT_##name = (value),
