@@ -40,12 +40,18 @@ static eyot_status copy_row(void *arg, const eyot_run_row *row)
 
 eyot_status eyot__past_check(eyot_store *store, const eyot_graph *g, const char *run_id, uint64_t *head, eyot_error *e)
 {
+    return eyot__past_check_with(store, g, run_id, false, head, e);
+}
+
+eyot_status eyot__past_check_with(eyot_store *store, const eyot_graph *g, const char *run_id, bool changed,
+                                  uint64_t *head, eyot_error *e)
+{
     row_copy row = {.head = 0};
     if (!store || !g || !g->frozen || !run_id)
         return eyot_error_set(e, EYOT_EINVAL, "a store, a frozen graph and a run id are needed");
     eyot_status status = eyot__store_get_run(store, eyot__bytes(run_id, strlen(run_id)), copy_row, &row, e);
     if (status) return status;
-    if (strcmp(row.fingerprint, g->fingerprint) != 0)
+    if (!changed && strcmp(row.fingerprint, g->fingerprint) != 0)
         return eyot_error_set(e, EYOT_ECHANGED, "run %s was made with another graph than %s as it is now", run_id,
                               g->name);
     *head = row.head;
@@ -64,8 +70,8 @@ static eyot_status note_entry(void *arg, const eyot_entry *entry)
 
 /* The first entry with this step: that of its task, or the snapshot that stands for it. Steps grow with seqs, so it is
  * searched for by halves. */
-static eyot_status find_step(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t *seq,
-                             eyot_error *e)
+eyot_status eyot__past_find_step(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t *seq,
+                                 eyot_error *e)
 {
     found_entry best = {0};
     for (uint64_t from = 1, to = head; from <= to;) {
@@ -84,6 +90,19 @@ static eyot_status find_step(eyot_store *store, eyot_bytes run, uint64_t head, u
     return best.seq && best.step == step ? EYOT_OK
                                          : eyot_error_set(e, EYOT_ENOTFOUND, "run " EYOT__ID " has no step %llu",
                                                           EYOT__ID_ARGS(run), (unsigned long long)step);
+}
+
+/* The first entry there is, or that of a step. */
+eyot_status eyot__past_find_beginning(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t *seq,
+                                      eyot_error *e)
+{
+    if (step > 0) return eyot__past_find_step(store, run, head, step, seq, e);
+    found_entry first = {0};
+    eyot_status status = eyot__store_list_entries(store, run, 1, 1, false, note_entry, &first, e);
+    *seq = first.seq;
+    if (!status && !first.seq)
+        return eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID " has no entries", EYOT__ID_ARGS(run));
+    return status;
 }
 
 /* ---- branches ------------------------------------------------------------------------------------------------------ */
@@ -139,7 +158,7 @@ eyot_status eyot_store_load_checkpoint(eyot_checkpoint **out, eyot_store *store,
     eyot_status status = eyot__past_check(store, g, run_id, &head, e);
     if (status) return status;
     eyot_bytes run = eyot__bytes(run_id, strlen(run_id));
-    if (step != EYOT_LATEST) status = find_step(store, run, head, step, &seq, e);
+    if (step != EYOT_LATEST) status = eyot__past_find_step(store, run, head, step, &seq, e);
     if (status) return status;
     eyot_checkpoint *c = calloc(1, sizeof *c);
     if (!c) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");

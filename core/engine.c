@@ -110,7 +110,7 @@ void eyot_engine_free(eyot_engine *engine)
 /* ---- making runs ----------------------------------------------------------------------------------------------- */
 
 /* UUIDv7 (RFC 9562): milliseconds, then random bits. */
-static eyot_status make_id(char out[129])
+eyot_status eyot__make_run_id(char out[129])
 {
     uint8_t b[16];
     uint64_t ms = (uint64_t)eyot__wall_ms();
@@ -135,8 +135,8 @@ static void set_options(eyot_run *r, const eyot_run_options *o)
     if (o->durability == EYOT_EXIT) r->window = UINT64_MAX / 2;
 }
 
-static eyot_status check_options(eyot_run_options *o, const eyot_run_options *options, const eyot_engine *engine,
-                                 const eyot_graph *g, eyot_error *e)
+eyot_status eyot__run_options_check(eyot_run_options *o, const eyot_run_options *options, const eyot_engine *engine,
+                                    const eyot_graph *g, eyot_error *e)
 {
     if (eyot__options_read(o, sizeof *o, options)) return eyot_error_set(e, EYOT_EINVAL, "run options of another size");
     if (!engine || !g) return eyot_error_set(e, EYOT_EINVAL, "a run needs an engine and a graph");
@@ -150,7 +150,7 @@ static eyot_status check_options(eyot_run_options *o, const eyot_run_options *op
     return EYOT_OK;
 }
 
-static eyot_run *run_new(eyot_engine *engine, const eyot_graph *g, const eyot_run_options *o)
+eyot_run *eyot__run_new(eyot_engine *engine, const eyot_graph *g, const eyot_run_options *o)
 {
     eyot_run *r = malloc(sizeof *r);
     if (!r) return NULL;
@@ -190,7 +190,7 @@ void eyot__run_free_now(eyot_run *r)
 }
 
 /* One that never began. The keeper may have found it on the list, and looks at it still. */
-static void free_unpinned(eyot_run *r)
+void eyot__run_free_unbegun(eyot_run *r)
 {
     pthread_mutex_lock(&r->lock);
     r->closing = true;
@@ -200,7 +200,7 @@ static void free_unpinned(eyot_run *r)
 }
 
 /* All fired tasks go to the queue of those that may start; the run is the engine's from now on. */
-static void launch(eyot_run *r, bool hand_out)
+void eyot__run_launch(eyot_run *r, bool hand_out)
 {
     pthread_mutex_lock(&r->lock);
     if (!r->listed) eyot__pool_list(r->engine, r);
@@ -213,7 +213,7 @@ static void launch(eyot_run *r, bool hand_out)
 }
 
 /* The run's row and its first entry: a snapshot of the branches at the starts. `submitted`: for whoever claims it; NULL: ours. */
-static eyot_status create_stored(eyot_run *r, const eyot_submit_options *submitted, eyot_error *e)
+eyot_status eyot__run_create(eyot_run *r, const eyot_submit_options *submitted, const char *origin, eyot_error *e)
 {
     eyot_engine *engine = r->engine;
     const eyot_graph *g = r->graph;
@@ -227,6 +227,7 @@ static eyot_status create_stored(eyot_run *r, const eyot_submit_options *submitt
     eyot_run_row row = {.run = eyot__bytes(r->id, r->id_len),
                         .graph = eyot__bytes(g->name, strlen(g->name)),
                         .fingerprint = eyot__bytes(g->fingerprint, 64),
+                        .origin = eyot__bytes(origin, strlen(origin)),
                         .owner = eyot__bytes(engine->owner, strlen(engine->owner)),
                         .epoch = 1,
                         .status = EYOT_RUN_RUNNING};
@@ -259,8 +260,8 @@ static eyot_status make(eyot_run **out, eyot_engine *engine, const eyot_graph *g
     if (!state_take)
         return eyot_error_set(e, EYOT_EINVAL,
                               "a run needs a first state; NULL is what is made without memory, or of malformed text");
-    eyot_status status = check_options(&o, options, engine, g, e);
-    eyot_run *r = status ? NULL : run_new(engine, g, &o);
+    eyot_status status = eyot__run_options_check(&o, options, engine, g, e);
+    eyot_run *r = status ? NULL : eyot__run_new(engine, g, &o);
     if (!r) {
         if (g) g->copier->free(state_take, g->copier_user);
         return status ? status : eyot_error_set(e, EYOT_ENOMEM, "out of memory");
@@ -273,15 +274,16 @@ static eyot_status make(eyot_run **out, eyot_engine *engine, const eyot_graph *g
         status = eyot__frontier_start(&r->frontier, state, e);
     }
     if (!status && o.run_id) memcpy(r->id, o.run_id, strlen(o.run_id) + 1);
-    if (!status && r->stored && !o.run_id && make_id(r->id)) status = eyot_error_set(e, EYOT_EIO, "no random bytes");
+    if (!status && r->stored && !o.run_id && eyot__make_run_id(r->id))
+        status = eyot_error_set(e, EYOT_EIO, "no random bytes");
     r->id_len = strlen(r->id);
     if (!status && r->stored) {
         eyot__pool_list(engine, r); /* before the store knows it: nobody takes it for a claim that was left behind */
-        status = create_stored(r, submitted, e);
+        status = eyot__run_create(r, submitted, "", e);
     }
     if (status) {
         if (r->listed) eyot__pool_withdraw(engine, r);
-        free_unpinned(r);
+        eyot__run_free_unbegun(r);
         return status;
     }
     *out = r;
@@ -292,7 +294,7 @@ static eyot_status begin(eyot_run **out, eyot_engine *engine, const eyot_graph *
                          const eyot_run_options *options, bool hand_out, eyot_error *e)
 {
     eyot_status status = make(out, engine, g, state_take, options, NULL, e);
-    if (!status) launch(*out, hand_out);
+    if (!status) eyot__run_launch(*out, hand_out);
     return status;
 }
 
@@ -326,7 +328,7 @@ eyot_status eyot_run_submit(eyot_engine *engine, const eyot_graph *g, void *stat
     if (status) return status;
     if (id) memcpy(id, r->id, r->id_len + 1);
     eyot__pool_withdraw(engine, r);
-    free_unpinned(r);
+    eyot__run_free_unbegun(r);
     return EYOT_OK;
 }
 
@@ -473,7 +475,7 @@ static eyot_status take_up(eyot_run *r, const eyot_run_options *o, eyot_error *e
 /* On the engine's list already: of two threads that resume it, the second sees the first. NULL: no memory. */
 static eyot_run *run_to_rebuild(eyot_engine *engine, const eyot_graph *g, const char *id, const eyot_run_options *o)
 {
-    eyot_run *r = run_new(engine, g, o);
+    eyot_run *r = eyot__run_new(engine, g, o);
     if (!r) return NULL;
     r->id_len = strlen(id);
     memcpy(r->id, id, r->id_len + 1);
@@ -487,21 +489,21 @@ eyot_status eyot__run_adopt(eyot_run **out, eyot_engine *engine, const eyot_grap
 {
     eyot_run_options o;
     *out = NULL;
-    eyot_status status = check_options(&o, options, engine, g, e);
+    eyot_status status = eyot__run_options_check(&o, options, engine, g, e);
     if (status) return status;
     eyot_run *r = run_to_rebuild(engine, g, row->id, &o);
     if (!r) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     status = rebuild_run(r, row, false, e);
     if (status) {
         eyot__pool_withdraw(engine, r);
-        free_unpinned(r);
+        eyot__run_free_unbegun(r);
         return status;
     }
     r->adopted = true;
     r->on_end = on_end;
     r->on_end_arg = arg;
     *out = r; /* it may end before the launch returns */
-    launch(r, true);
+    eyot__run_launch(r, true);
     return EYOT_OK;
 }
 
@@ -510,7 +512,7 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
 {
     eyot_run_options o;
     *out = NULL;
-    eyot_status status = check_options(&o, options, engine, g, e);
+    eyot_status status = eyot__run_options_check(&o, options, engine, g, e);
     if (status) return status;
     if (!engine->store) return eyot_error_set(e, EYOT_EINVAL, "the engine has no store to resume from");
     if (!run_id || !eyot__run_id_valid(eyot__bytes(run_id, strlen(run_id))))
@@ -520,11 +522,11 @@ eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_grap
     status = take_up(r, &o, e);
     if (status || r->phase == EYOT__RUN_ENDED) eyot__pool_withdraw(engine, r);
     if (status) {
-        free_unpinned(r);
+        eyot__run_free_unbegun(r);
         return status;
     }
     if (r->phase == EYOT__RUN_ENDED) r->stored = false; /* nobody on the engine's list looks at it any more */
-    if (r->phase == EYOT__RUN_LIVE) launch(r, true);
+    if (r->phase == EYOT__RUN_LIVE) eyot__run_launch(r, true);
     *out = r;
     return EYOT_OK;
 }
@@ -574,7 +576,7 @@ const char *eyot_run_id(const eyot_run *run)
     eyot_run *r = (eyot_run *)(uintptr_t)run; /* an id is made for a run without a store when it is first asked for */
     if (r->stored) return r->id;
     pthread_mutex_lock(&r->lock);
-    if (!r->id[0] && make_id(r->id)) r->id[0] = 0;
+    if (!r->id[0] && eyot__make_run_id(r->id)) r->id[0] = 0;
     pthread_mutex_unlock(&r->lock);
     return r->id;
 }

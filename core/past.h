@@ -7,5 +7,14 @@
 
 /* That the run is there and was made with this graph; its head. EINVAL, ENOTFOUND, ECHANGED, and what the store says. */
 eyot_status eyot__past_check(eyot_store *store, const eyot_graph *g, const char *run_id, uint64_t *head, eyot_error *e);
+/* The same; `changed`: it may have been made with another graph. */
+eyot_status eyot__past_check_with(eyot_store *store, const eyot_graph *g, const char *run_id, bool changed,
+                                  uint64_t *head, eyot_error *e);
+/* Of step 0 the first entry there is; else as below. */
+eyot_status eyot__past_find_beginning(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t *seq,
+                                      eyot_error *e);
+/* The first entry with this step. ENOTFOUND, and what the store says. */
+eyot_status eyot__past_find_step(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t *seq,
+                                 eyot_error *e);
 
 #endif

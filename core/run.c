@@ -717,6 +717,7 @@ eyot_status eyot_task_complete(eyot_task *task, eyot_status status)
     if (phase == EYOT__TASK_LOST && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_LOST_TOO))
         return EYOT_ECANCELED; /* the node function has it still */
     if (phase == EYOT__TASK_WAITING && atomic_compare_exchange_strong(&task->phase, &phase, EYOT__TASK_COMPLETED)) {
+        if (r->replayed) return eyot__replay_completed(r);
         eyot_buf scratch = EYOT__BUF_INIT;
         scratch.max = r->engine->max_body;
         eyot_engine *engine = r->engine;

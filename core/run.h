@@ -104,6 +104,8 @@ static inline void eyot__task_clear(eyot_task *t) /* frees what the attempt left
 {
     if (t->touched) eyot__task_clear_all(t);
 }
+/* As the copier says, else by their bytes. */
+bool eyot__same_value(const eyot_graph *g, const void *a, const void *b);
 enum { EYOT__TAKEN_FEW = 8 };
 /* Turns what the node gave into an update applied to its state and a list of edges. Without lock. *taken is `few`, or NULL
  * for all out-edges plainly, or is freed by the caller with free; its items are the list's. */
@@ -163,6 +165,7 @@ typedef struct eyot__replayed {
     const eyot__outside_list *told; /* of its entry */
     bool live;                      /* but is to ask the world again */
 } eyot__replayed;
+eyot_status eyot__replay_completed(eyot_run *r); /* a pending task of it has been completed */
 
 enum { EYOT__RUN_INLINE_TASKS = 4, EYOT__SEED_BYTES = 16 };
 
@@ -244,6 +247,18 @@ struct eyot_run {
     char id[129]; /* empty until somebody asks, for a run without a store */
     _Alignas(16) char memory[EYOT__RUN_INLINE_TASKS * EYOT__SLAB_ALIGN(sizeof(eyot_task))];
 };
+
+/* core/engine.c: how runs come to be. */
+eyot_status eyot__make_run_id(char out[129]); /* UUIDv7. EIO */
+eyot_status eyot__run_options_check(eyot_run_options *o, const eyot_run_options *options, const eyot_engine *engine,
+                                    const eyot_graph *g, eyot_error *e);
+eyot_run *eyot__run_new(eyot_engine *engine, const eyot_graph *g, const eyot_run_options *o); /* NULL: no memory */
+/* It exists in the store from now on, with a snapshot of its frontier. `submitted`: for whoever claims it; NULL: ours. */
+struct eyot_submit_options;
+eyot_status eyot__run_create(eyot_run *r, const struct eyot_submit_options *submitted, const char *origin,
+                             eyot_error *e);
+void eyot__run_launch(eyot_run *r, bool hand_out); /* its fired tasks may start; `hand_out`: also on other threads */
+void eyot__run_free_unbegun(eyot_run *r);          /* one that was never launched */
 
 /* For how long a run takes. A run without a store may take less than reading the better clock twice. */
 static inline uint64_t eyot__run_clock_ns(const eyot_run *r)

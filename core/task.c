@@ -256,7 +256,7 @@ eyot_engine *eyot_task_engine(const eyot_task *task)
 
 /* ---- what becomes of it ---------------------------------------------------------------------------------------- */
 
-static bool same_value(const eyot_graph *g, const void *a, const void *b)
+bool eyot__same_value(const eyot_graph *g, const void *a, const void *b)
 {
     if (g->copier->equal) return g->copier->equal(a, b, g->copier_user);
     eyot_buf x = EYOT__BUF_INIT, y = EYOT__BUF_INIT;
@@ -273,7 +273,7 @@ static eyot_status settle_update(eyot_task *t, eyot_error *e)
     eyot_status status = EYOT_OK;
     if (t->edited) {
         status = g->copier->diff(t->a.state->value, t->edit->value, &t->update, e, g->copier_user);
-    } else if (t->edit && !same_value(g, t->edit->value, t->a.state->value)) {
+    } else if (t->edit && !eyot__same_value(g, t->edit->value, t->a.state->value)) {
         return eyot_error_set(e, EYOT_EINVAL, "the node changed its input in place; it must give an update");
     }
     if (!status && t->update) status = eyot__state_update(&t->a.state, t->update, history_of(t), e);

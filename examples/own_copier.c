@@ -70,6 +70,7 @@ static const eyot_copier stats_copier = {sizeof(eyot_copier),
                                          NULL,
                                          NULL,
                                          NULL,
+                                         NULL,
                                          NULL};
 
 static eyot_status measure(eyot_task *task, void *user)

@@ -70,7 +70,7 @@ typedef struct eyot_run_row {
     eyot_bytes run;         /* id: [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, compared as bytes */
     eyot_bytes graph;       /* name */
     eyot_bytes fingerprint; /* of the graph: 64 hex digits */
-    eyot_bytes origin;      /* "run@seq" this one was forked from, or empty */
+    eyot_bytes origin;      /* "run@step" this one was forked from, or empty */
     eyot_bytes queue;       /* "" is the default one */
     eyot_bytes owner;       /* who holds it; empty: nobody */
     uint8_t token[16];      /* random, per claim */
