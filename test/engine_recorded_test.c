@@ -89,8 +89,8 @@ static eyot_status see_recorded(void *arg, const eyot_history_entry *h)
     log_line *l = arg;
     for (size_t i = 0; i < h->n_recorded; i++)
         l->n += (size_t)snprintf(l->text + l->n, sizeof l->text - l->n, "%llu %s %s %.*s\n", (unsigned long long)h->seq,
-                                 h->recorded[i].name, eyot_status_name(h->recorded[i].status),
-                                 (int)h->recorded[i].len, (const char *)h->recorded[i].value);
+                                 h->recorded[i].name, eyot_status_name(h->recorded[i].status), (int)h->recorded[i].len,
+                                 (const char *)h->recorded[i].value);
     return EYOT_OK;
 }
 
