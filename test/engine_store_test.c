@@ -180,6 +180,50 @@ TEST(engine_snapshot__runs_cut_between_them_end_in_the_same_state)
     CHECK_INT(tally_live(), 0);
 }
 
+static bool loop_ends(const void *state)
+{
+    return ((const tally *)state)->sum >= 3000;
+}
+
+static eyot_status goes_on(const void *state, bool *taken, void *user, eyot_error *e)
+{
+    (void)user, (void)e;
+    *taken = !loop_ends(state);
+    return EYOT_OK;
+}
+
+/* A state of 200 KiB, and 3,000 updates without its padding: the bytes of all entries beside those of tasks, twice, and of the
+ * first snapshot. Writing the state at every step would be 600 MB. */
+TEST(engine_snapshot__all_that_is_written_is_twice_the_updates_and_a_snapshot_at_most)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = tally_graph("loop");
+    eyot_run_options o = lives_options(EYOT_ASYNC);
+    eyot_run *run;
+    uint64_t tasks = 0, all = 0;
+    eyot_graph_node(g, "a", tally_add, NULL);
+    eyot_graph_node(g, "end", tally_add, NULL);
+    eyot_graph_edge_if(g, "a", "a", "goes_on", goes_on, NULL);
+    eyot_graph_edge_otherwise(g, "a", "end");
+    tally_freeze(g);
+    CHECK_OK(eyot_run_sync(&run, engine, g, tally_pad(tally_new(), 200000, 'x'), &o, NULL));
+    CHECK(loop_ends(eyot_run_state(run)));
+    tally_log log = tally_entries(store, "r");
+    for (size_t i = 0; i < log.n; i++) {
+        all += log.entries[i].len;
+        if (log.entries[i].kind == EYOT_ENTRY_TASK) tasks += log.entries[i].len;
+    }
+    CHECK(log.entries[0].len > 200000);
+    CHECK(tasks > 200000); /* so that snapshots were due */
+    CHECK(all <= 2 * tasks + log.entries[0].len + 100);
+    tally_log_free(&log);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_graph_free(g);
+    eyot_store_close(store);
+}
+
 /* ---- failed attempts -------------------------------------------------------------------------------------------- */
 
 static eyot_status send_item(eyot_task *task, void *user)
