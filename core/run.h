@@ -164,6 +164,7 @@ typedef struct eyot__out {
 typedef struct eyot__replayed {
     const eyot__outside_list *told; /* of its entry */
     bool live;                      /* but is to ask the world again */
+    bool completed;                 /* it was pending, and has been completed. Run lock */
 } eyot__replayed;
 eyot_status eyot__replay_completed(eyot_run *r); /* a pending task of it has been completed */
 
@@ -238,7 +239,7 @@ struct eyot_run {
     _Atomic uint32_t pins; /* references that keep it from being freed */
 
     eyot_error error;
-    const eyot__replayed *replayed; /* NULL: it is a run, and no replay of one */
+    eyot__replayed *replayed;       /* NULL: it is a run, and no replay of one */
     uint8_t seed[EYOT__SEED_BYTES]; /* of random numbers */
     bool seeded;                    /* a run without a store gets one when it is first asked for */
     char *failed_task;              /* key of the task that failed the run; owned */

@@ -33,6 +33,7 @@ typedef struct verifying {
     eyot_verify_result result;
     eyot_buf key, pointer, expected, got; /* of the task that is compared; texts, each with a NUL in the end */
     bool ended;                           /* by the listener */
+    eyot_error differs;                   /* the first difference */
 } verifying;
 
 const char *eyot_verdict_name(eyot_verdict verdict)
@@ -61,9 +62,11 @@ static bool no_memory_for(const verifying *v)
 
 /* ---- what is told ----------------------------------------------------------------------------------------------- */
 
-static eyot_status told_as_error(const verifying *v, const eyot_verified_task *d, eyot_error *e)
+/* Kept beside what the replay tells: it needs no entry's number before it. */
+static eyot_status told_as_error(verifying *v, const eyot_verified_task *d)
 {
     enum { SHOWN = 60 };
+    eyot_error *e = &v->differs;
     const char *what = d->verdict == EYOT_OTHER_UPDATE ? "update" : d->verdict == EYOT_OTHER_ROUTE ? "route" : "end";
     if (d->verdict == EYOT_MISSING_TASK || d->verdict == EYOT_STRAY_TASK)
         return eyot_error_set(e, EYOT_EDIFFERS, "run %s, step %llu, %.80s: %s", v->run->id, (unsigned long long)d->step,
@@ -82,12 +85,12 @@ static eyot_status tell(verifying *v, const char *node, eyot_verdict verdict, ey
     d.pointer = text_of(&v->pointer);
     d.expected = text_of(&v->expected);
     d.got = text_of(&v->got);
-    v->result.compared += verdict != EYOT_NOT_COMPARED;
+    v->result.compared += verdict != EYOT_NOT_COMPARED && verdict != EYOT_MISSING_TASK && verdict != EYOT_STRAY_TASK;
     v->result.not_compared += verdict == EYOT_NOT_COMPARED;
     eyot_status status = v->options.fn ? v->options.fn(v->options.arg, &d) : EYOT_OK;
     v->ended = status != EYOT_OK;
     if (status || verdict == EYOT_SAME || verdict == EYOT_NOT_COMPARED) return status;
-    return told_as_error(v, &d, e);
+    return told_as_error(v, &d);
 }
 
 static void begin_task(verifying *v, const eyot__who *who)
@@ -210,6 +213,7 @@ static void forget_failure(verifying *v, const eyot__activation *a)
 eyot_status eyot__replay_completed(eyot_run *r)
 {
     pthread_mutex_lock(&r->lock);
+    r->replayed->completed = true; /* from the unlock on the run may be gone */
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
     return EYOT_OK;
@@ -227,12 +231,13 @@ static eyot_status call(verifying *v, eyot_task *t, const failure *failed)
     eyot_run *r = v->run;
     const eyot__gnode *node = &r->graph->nodes[t->a.who.node];
     if (failed) return node->policy->rescue(t, failed->status, failed->text, node->user);
+    v->told.completed = false;
     eyot_status status = node->fn(t, node->user);
     if (status != EYOT_PENDING) return status;
     (void)eyot__task_returns(t, &status); /* nobody abandons it */
     if (status != EYOT_PENDING) return status;
     pthread_mutex_lock(&r->lock);
-    while (atomic_load(&t->phase) != EYOT__TASK_COMPLETED) pthread_cond_wait(&r->changed, &r->lock);
+    while (!v->told.completed) pthread_cond_wait(&r->changed, &r->lock);
     pthread_mutex_unlock(&r->lock);
     return (eyot_status)t->status;
 }
@@ -409,6 +414,7 @@ static eyot_status go_through(verifying *v, eyot_error *e)
     status = eyot__walk_entries(v->store, v->replay.run, v->built.seq + 1, v->head, eyot__replay_entry, &v->replay, e);
     if (status && v->replay.told.status && e && !v->ended) *e = v->replay.told;
     if (!status && v->built.status == EYOT_RUN_DONE) status = out_of_place(v, NULL, e);
+    if (v->differs.status && e) *e = v->differs;
     return status;
 }
 
