@@ -492,6 +492,13 @@ void eyot_graph_source(eyot_graph *g, const char *text, size_t len)
     g->own->given[len] = 0;
 }
 
+void eyot_graph_compare_sources(eyot_graph *g, eyot_source_compare_fn fn, void *user)
+{
+    if (!can_build(g)) return;
+    g->compare = fn;
+    g->compare_user = user;
+}
+
 /* ---- reading --------------------------------------------------------------------------------------------------- */
 
 size_t eyot_graph_problem_count(const eyot_graph *g)

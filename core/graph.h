@@ -68,6 +68,8 @@ struct eyot_graph {
     size_t source_len;
     char *form; /* the JSON form */
     size_t form_len;
+    eyot_source_compare_fn compare; /* of sources; NULL: nobody knows how */
+    void *compare_user;
     struct eyot__graph_private *own;
 };
 

@@ -206,6 +206,52 @@ EYOT_API void eyot_graph_reduce_with(eyot_graph *g, const char *key, eyot_reduce
  * the store can make the graph again. Part of the fingerprint as it stands. Copied. */
 EYOT_API void eyot_graph_source(eyot_graph *g, const char *text, size_t len);
 
+/* What differs between two graphs, when a run of the one is to go on with the other. */
+typedef enum eyot_change_kind {
+    EYOT_CHANGE_OTHER = 0, /* something that the fingerprint covers and nobody can tell more exactly */
+    EYOT_CHANGE_NODE_ADDED,
+    EYOT_CHANGE_NODE_REMOVED,
+    EYOT_CHANGE_ACTION,  /* of a node: what it does */
+    EYOT_CHANGE_VERSION, /* of a node */
+    EYOT_CHANGE_EACH,    /* of a node: whether it is marked `each` */
+    EYOT_CHANGE_EDGE_ADDED,
+    EYOT_CHANGE_EDGE_REMOVED,
+    EYOT_CHANGE_EDGE_KIND,
+    EYOT_CHANGE_CONDITION, /* of an edge */
+    EYOT_CHANGE_STARTS,
+    EYOT_CHANGE_REDUCERS,
+    EYOT_CHANGE_CODEC, /* the copier */
+    EYOT_CHANGE_ORDER, /* in which nodes or edges were added */
+    EYOT_CHANGE_NAME,  /* of the graph */
+    EYOT_CHANGE_POLICY /* timeouts, retries, limits */
+} eyot_change_kind;
+
+typedef struct eyot_change {
+    size_t size; /* sizeof(eyot_change) of whoever made it */
+    eyot_change_kind kind;
+    const char *node;         /* the node, or where the edge begins; NULL: neither */
+    const char *to;           /* where the edge leads to; NULL: no edge */
+    const char *what;         /* what differs: "version". NULL for what was added or removed as a whole */
+    const char *before, *now; /* its texts; NULL: there is none, or it is not told */
+    /* What the library adds: */
+    uint64_t tasks; /* committed tasks of the node so far; EYOT_TASKS_UNKNOWN: the log does not tell any more */
+    bool
+        harmless; /* the run goes on as if nothing had changed: a name, a policy, or what a node without committed tasks
+                         does, its version, or a condition behind it */
+    const char *text; /* one line: node "count": version "1" became "2" (3 committed tasks) */
+} eyot_change;
+#define EYOT_TASKS_UNKNOWN UINT64_MAX
+
+/* Is told one difference; all of it is borrowed for the call. */
+typedef eyot_status (*eyot_change_fn)(void *arg, const eyot_change *change);
+/* Tells each difference between two sources of graphs by tell(arg, …), and ends with what that returns if it is not EYOT_OK.
+ * A source it cannot read is EPARSE: then nobody knows what differs. Texts are NUL-terminated. */
+typedef eyot_status (*eyot_source_compare_fn)(const char *before, const char *now, void *user, eyot_change_fn tell,
+                                              void *arg);
+/* How sources like the one given are compared, where a run of one is to go on with the other. Without it a source that differs is
+ * one difference, EYOT_CHANGE_OTHER. `fn` runs where the run is resumed or compared. */
+EYOT_API void eyot_graph_compare_sources(eyot_graph *g, eyot_source_compare_fn fn, void *user);
+
 /* Checks the graph and makes it unchangeable. EYOT_EGRAPH: mistakes, the first in `e`, all by eyot_graph_problem.
  * Freezing a frozen graph is EYOT_OK. */
 EYOT_API eyot_status eyot_graph_freeze(eyot_graph *g, eyot_error *e);

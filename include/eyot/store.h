@@ -249,6 +249,23 @@ EYOT_API eyot_status eyot_store_put_note(eyot_store *store, const char *run_id, 
 EYOT_API eyot_status eyot_store_get_note(eyot_store *store, const char *run_id, const char *key, eyot_buf *out,
                                          eyot_error *e);
 
+/* ---- going on with another graph ---- */
+/* A run goes on with the graph it was last gone on with: that of its row, unless this note tells another one (docs/format.md).
+ * A store without notes only knows the row's. */
+#define EYOT_NOTE_GRAPH "graph"
+
+/* Appends the source of that graph to `source`; its 64 hex digits and a NUL go to `fingerprint`. ENOTFOUND, ECORRUPT, EINVAL,
+ * ENOMEM, and what the store says. May block. */
+EYOT_API eyot_status eyot_store_get_run_graph(eyot_store *store, const char *run_id, char fingerprint[65],
+                                              eyot_buf *source, eyot_error *e);
+
+/* Tells fn each difference between that graph and a frozen one, nodes in the order of the graphs, on this thread; fn ends it by
+ * returning non-zero, which is then returned with `e` untouched. Graphs of one fingerprint do not differ. Reads keys of the
+ * whole log, without bodies, when something differs. ENOTFOUND, EINVAL (not frozen), ECORRUPT, ENOMEM, and what the store
+ * says. May block. */
+EYOT_API eyot_status eyot_store_compare_graph(eyot_store *store, const char *run_id, const eyot_graph *g,
+                                              eyot_change_fn fn, void *arg, eyot_error *e);
+
 /* ---- moving runs ---- */
 /* Takes bytes of a stream, or fails; gives up to `room` bytes, 0 at its end. May block; must not use the store. */
 typedef eyot_status (*eyot_write_fn)(void *arg, const void *bytes, size_t len, eyot_error *e);
