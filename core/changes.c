@@ -38,16 +38,19 @@ damaged:
 }
 
 eyot_status eyot__run_graph_read(eyot__run_graph *out, eyot_store *store, const char *run_id,
-                                 const char *row_fingerprint, eyot_error *e)
+                                 const char *row_fingerprint, const eyot_graph *g, eyot_error *e)
 {
     eyot_buf note = EYOT__BUF_INIT;
+    bool same = g && strcmp(g->fingerprint, row_fingerprint) == 0;
     *out = (eyot__run_graph){.noted = false};
     memcpy(out->fingerprint, row_fingerprint, strlen(row_fingerprint) + 1);
     eyot_status status = eyot_store_get_note(store, run_id, EYOT_NOTE_GRAPH, &note, e);
     if (!status)
         status = read_note(out, run_id, &note, e);
     else if (status == EYOT_ENOTFOUND || status == EYOT_ENOTSUP)
-        status = eyot__store_get_graph(store, eyot__bytes(row_fingerprint, strlen(row_fingerprint)), &out->source, e);
+        status =
+            same ? EYOT_OK
+                 : eyot__store_get_graph(store, eyot__bytes(row_fingerprint, strlen(row_fingerprint)), &out->source, e);
     eyot__buf_u8(&out->source, 0);
     if (!status && (out->source.failed || out->touched.failed)) status = no_memory(e);
     eyot__buf_clear(&note);
@@ -154,7 +157,7 @@ static eyot_status add(void *arg, const eyot_change *change)
     eyot__changes *c = arg;
     if (c->n == c->cap) {
         size_t cap = c->cap ? 2 * c->cap : 8;
-        eyot__change *list = realloc(c->list, cap * sizeof *list);
+        eyot__kept_change *list = realloc(c->list, cap * sizeof *list);
         if (!list) return EYOT_ENOMEM;
         c->list = list;
         c->cap = cap;
@@ -162,8 +165,8 @@ static eyot_status add(void *arg, const eyot_change *change)
     char *to = malloc(size_of(change->node) + size_of(change->to) + size_of(change->what) + size_of(change->before) +
                       size_of(change->now) + 1);
     if (!to) return EYOT_ENOMEM;
-    eyot__change *own = &c->list[c->n++];
-    *own = (eyot__change){.told = {.size = sizeof own->told, .kind = change->kind}, .strings = to};
+    eyot__kept_change *own = &c->list[c->n++];
+    *own = (eyot__kept_change){.told = {.size = sizeof own->told, .kind = change->kind}, .strings = to};
     own->told.node = keep(&to, change->node);
     own->told.to = keep(&to, change->to);
     own->told.what = keep(&to, change->what);
@@ -177,12 +180,12 @@ static eyot_status add_other(eyot__changes *c, const char *what)
     return add(c, &(eyot_change){.size = sizeof(eyot_change), .kind = EYOT_CHANGE_OTHER, .what = what});
 }
 
-static eyot_status compare_forms(eyot__changes *c, const eyot__form *before, const eyot_graph *g)
+static eyot_status compare_forms(eyot__changes *c, const eyot__graph_form *before, const eyot_graph *g)
 {
-    eyot__form now;
-    eyot_status status = eyot__form_read(&now, g->form, g->form_len, NULL);
-    if (!status) status = eyot__form_compare(before, &now, add, c);
-    eyot__form_clear(&now);
+    eyot__graph_form now;
+    eyot_status status = eyot__graph_form_read(&now, g->form, g->form_len, NULL);
+    if (!status) status = eyot__graph_form_compare(before, &now, add, c);
+    eyot__graph_form_clear(&now);
     return status;
 }
 
@@ -200,18 +203,18 @@ static eyot_status compare_sources(eyot__changes *c, const char *before, size_t 
 /* All differences, without what the log adds. */
 static eyot_status list_all(eyot__changes *c, const eyot__run_graph *was, const eyot_graph *g)
 {
-    eyot__form before;
+    eyot__graph_form before;
     const char *source = (const char *)was->source.data;
     bool given = strcmp(g->source, g->form) != 0;
     if (strcmp(was->fingerprint, g->fingerprint) == 0) return EYOT_OK;
-    eyot_status status = eyot__form_read(&before, source, was->source.len - 1, was->fingerprint);
+    eyot_status status = eyot__graph_form_read(&before, source, was->source.len - 1, was->fingerprint);
     if (!status) {
         status = compare_forms(c, &before, g);
         if (!status && given) status = add_other(c, "the source of the graph");
     } else if (status == EYOT_EPARSE) {
         status = given ? compare_sources(c, source, was->source.len - 1, g) : add_other(c, "the source of the graph");
     }
-    eyot__form_clear(&before);
+    eyot__graph_form_clear(&before);
     return !status && c->n == 0 ? add_other(c, "the fingerprint") : status;
 }
 
@@ -349,7 +352,7 @@ static void put_line(eyot_buf *out, const eyot_change *c)
         eyot__buf_format(out, " (%llu committed task%s)", (unsigned long long)c->tasks, c->tasks == 1 ? "" : "s");
 }
 
-static eyot_status judge(eyot__changes *c, eyot__change *change, const tally *t)
+static eyot_status judge(eyot__changes *c, eyot__kept_change *change, const tally *t)
 {
     eyot_buf line = EYOT__BUF_INIT;
     eyot_change *told = &change->told;
@@ -407,21 +410,22 @@ static eyot_status see_fingerprint(void *arg, const eyot_run_row *row)
 }
 
 /* The graph of a run whose row is not at hand. */
-static eyot_status read_graph(eyot__run_graph *out, eyot_store *store, const char *run_id, eyot_error *e)
+static eyot_status read_graph(eyot__run_graph *out, eyot_store *store, const char *run_id, const eyot_graph *g,
+                              eyot_error *e)
 {
     char fingerprint[65] = "";
     *out = (eyot__run_graph){.noted = false};
     if (!store || !run_id) return eyot_error_set(e, EYOT_EINVAL, "a store and a run id are needed");
     eyot_status status =
         eyot__store_get_run(store, eyot__bytes(run_id, strlen(run_id)), see_fingerprint, fingerprint, e);
-    return status ? status : eyot__run_graph_read(out, store, run_id, fingerprint, e);
+    return status ? status : eyot__run_graph_read(out, store, run_id, fingerprint, g, e);
 }
 
 eyot_status eyot_store_get_run_graph(eyot_store *store, const char *run_id, char fingerprint[65], eyot_buf *source,
                                      eyot_error *e)
 {
     eyot__run_graph graph;
-    eyot_status status = read_graph(&graph, store, run_id, e);
+    eyot_status status = read_graph(&graph, store, run_id, NULL, e);
     if (!status) {
         memcpy(fingerprint, graph.fingerprint, sizeof graph.fingerprint);
         status = eyot_buf_add(source, graph.source.data, graph.source.len - 1);
@@ -437,7 +441,7 @@ eyot_status eyot_store_compare_graph(eyot_store *store, const char *run_id, cons
     eyot__run_graph was;
     eyot__changes c = {.n = 0};
     if (!g || !g->frozen || !fn) return eyot_error_set(e, EYOT_EINVAL, "a frozen graph and a function are needed");
-    eyot_status status = read_graph(&was, store, run_id, e);
+    eyot_status status = read_graph(&was, store, run_id, g, e);
     if (!status) status = eyot__changes_find(&c, &was, store, run_id, g, e);
     for (size_t i = 0; i < c.n && !status; i++) status = fn(arg, &c.list[i].told);
     eyot__changes_clear(&c);
@@ -457,7 +461,7 @@ eyot_status eyot__changes_comparable(eyot_store *store, const char *run_id, cons
     eyot__run_graph was;
     eyot__changes c = {.n = 0};
     bool shape = true, known = true;
-    eyot_status status = read_graph(&was, store, run_id, e);
+    eyot_status status = read_graph(&was, store, run_id, g, e);
     if (!status && (status = list_all(&c, &was, g))) no_memory(e);
     if (status) goto done;
     for (uint32_t v = 0; v < g->n_nodes; v++) comparable[v] = true;

@@ -20,19 +20,20 @@ typedef struct eyot__run_graph {
 } eyot__run_graph;
 #define EYOT__TOUCHED_SHAPE "*"
 
-/* `row_fingerprint`: of the run's row. *out is cleared in any case. ECORRUPT, ENOMEM, and what the store says. */
+/* `row_fingerprint`: of the run's row. The row's source is not read if that graph is g (may be NULL). *out is cleared in any
+ * case. ECORRUPT, ENOMEM, and what the store says. */
 eyot_status eyot__run_graph_read(eyot__run_graph *out, eyot_store *store, const char *run_id,
-                                 const char *row_fingerprint, eyot_error *e);
+                                 const char *row_fingerprint, const eyot_graph *g, eyot_error *e);
 void eyot__run_graph_clear(eyot__run_graph *g);
 
 /* A difference with its strings. */
-typedef struct eyot__change {
+typedef struct eyot__kept_change {
     eyot_change told;
     char *strings, *line;
-} eyot__change;
+} eyot__kept_change;
 
 typedef struct eyot__changes {
-    eyot__change *list;
+    eyot__kept_change *list;
     size_t n, cap;
     size_t n_harmful;
 } eyot__changes;

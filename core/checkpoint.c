@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/changes.h"
 #include "core/past.h"
 
 typedef struct seen_branch {
@@ -51,11 +52,15 @@ eyot_status eyot__past_check_with(eyot_store *store, const eyot_graph *g, const 
         return eyot_error_set(e, EYOT_EINVAL, "a store, a frozen graph and a run id are needed");
     eyot_status status = eyot__store_get_run(store, eyot__bytes(run_id, strlen(run_id)), copy_row, &row, e);
     if (status) return status;
-    if (!changed && strcmp(row.fingerprint, g->fingerprint) != 0)
-        return eyot_error_set(e, EYOT_ECHANGED, "run %s was made with another graph than %s as it is now", run_id,
-                              g->name);
     *head = row.head;
-    return EYOT_OK;
+    if (changed || strcmp(row.fingerprint, g->fingerprint) == 0) return EYOT_OK;
+    eyot__run_graph last; /* that it was gone on with */
+    status = eyot__run_graph_read(&last, store, run_id, row.fingerprint, NULL, e);
+    if (!status && strcmp(last.fingerprint, g->fingerprint) != 0)
+        status = eyot_error_set(e, EYOT_ECHANGED, "run %s was made with another graph than %s as it is now", run_id,
+                                g->name);
+    eyot__run_graph_clear(&last);
+    return status;
 }
 
 typedef struct found_entry {

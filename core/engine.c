@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/changes.h"
 #include "core/clock.h"
 #include "core/options.h"
 #include "core/random.h"
@@ -448,27 +449,66 @@ static eyot_status rebuild_run(eyot_run *r, const eyot__claimed *row, bool done,
                : eyot_error_set(e, EYOT_ECORRUPT, "run %s is done but not all of its branches have ended", r->id);
 }
 
+/* What differs from the graph that the run was last gone on with must be harmless, or accepted. */
+typedef struct succession {
+    eyot__run_graph was;
+    eyot__changes changes;
+} succession;
+
+static void succession_clear(succession *s)
+{
+    eyot__changes_clear(&s->changes);
+    eyot__run_graph_clear(&s->was);
+}
+
+static eyot_status check_graph(succession *s, const eyot_run *r, const eyot__claimed *row, const eyot_run_options *o,
+                               eyot_error *e)
+{
+    eyot_store *store = r->engine->store;
+    eyot_status status = eyot__run_graph_read(&s->was, store, r->id, row->fingerprint, r->graph, e);
+    if (!status) status = eyot__changes_find(&s->changes, &s->was, store, r->id, r->graph, e);
+    if (!status && s->changes.n_harmful > 0 && !(o->flags & EYOT_RUN_ACCEPT_CHANGES))
+        status = eyot__changes_refuse(&s->changes, r->id, e);
+    return status;
+}
+
+/* Whoever had it since the row was read may have committed tasks that make a difference. */
+static eyot_status check_again(succession *s, const eyot_run *r, const eyot__claimed *row, const eyot_run_options *o,
+                               eyot_error *e)
+{
+    succession_clear(s);
+    return check_graph(s, r, row, o, e);
+}
+
+static eyot_status claim_and_rebuild(eyot_run *r, eyot__claimed *row, succession *s, const eyot_run_options *o,
+                                     eyot_error *e)
+{
+    eyot_run_status before = row->status;
+    int64_t due_in_ms = row->due_in_ms;
+    uint64_t head = row->head;
+    eyot_status status = claim_run(r, row, e);
+    if (status == EYOT_EALREADY) return rebuild_run(r, row, true, e);
+    if (status) return status;
+    if (row->head != head) status = check_again(s, r, row, o, e);
+    if (!status) status = rebuild_run(r, row, false, e);
+    if (!status) status = eyot__wait_answers(r, o->answers, o->n_answers, e);
+    if (!status && s->changes.n > 0)
+        status = eyot__run_graph_write(&s->was, &s->changes, r->engine->store, r->id, r->graph, e);
+    if (status) /* it is left as it was found */
+        (void)eyot__run_release(r->engine, row, before, due_in_ms, NULL);
+    return status;
+}
+
 /* The run's row is looked at first, so that a run of another graph is not even claimed. */
 static eyot_status take_up(eyot_run *r, const eyot_run_options *o, eyot_error *e)
 {
-    const eyot_graph *g = r->graph;
     eyot__claimed row = {0};
+    succession s = {.changes = {.n = 0}};
     eyot_status status =
         eyot__store_get_run(r->engine->store, eyot__bytes(r->id, r->id_len), eyot__see_claimed, &row, e);
-    if (status) return status;
-    if (strcmp(row.fingerprint, g->fingerprint) != 0 && !(o->flags & EYOT_RUN_ACCEPT_CHANGES))
-        return eyot_error_set(e, EYOT_ECHANGED,
-                              "run %s was made with another version of graph %s (%.12s, this one is %.12s)", r->id,
-                              g->name, row.fingerprint, g->fingerprint);
-    eyot_run_status before = row.status;
-    int64_t due_in_ms = row.due_in_ms;
-    status = claim_run(r, &row, e);
-    if (status == EYOT_EALREADY) return rebuild_run(r, &row, true, e);
-    if (status) return status;
-    status = rebuild_run(r, &row, false, e);
-    if (!status) status = eyot__wait_answers(r, o->answers, o->n_answers, e);
-    if (status) /* it is left as it was found */
-        (void)eyot__run_release(r->engine, &row, before, due_in_ms, NULL);
+    if (!status) status = check_graph(&s, r, &row, o, e);
+    if (!status) status = claim_and_rebuild(r, &row, &s, o, e);
+    succession_clear(&s);
     return status;
 }
 

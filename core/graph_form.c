@@ -84,7 +84,7 @@ static char *read_starts(reader *r)
     return text;
 }
 
-static void read_node(reader *r, eyot__form_node *node)
+static void read_node(reader *r, eyot__graph_form_node *node)
 {
     need(r, "  {\"id\":");
     node->id = string(r);
@@ -94,7 +94,7 @@ static void read_node(reader *r, eyot__form_node *node)
     need(r, "}");
 }
 
-static void read_edge(reader *r, eyot__form_edge *edge)
+static void read_edge(reader *r, eyot__graph_form_edge *edge)
 {
     static char always[] = "always";
     need(r, "  {\"from\":");
@@ -107,7 +107,7 @@ static void read_edge(reader *r, eyot__form_edge *edge)
     need(r, "}");
 }
 
-static bool read_all(eyot__form *f, char *text)
+static bool read_all(eyot__graph_form *f, char *text)
 {
     reader r = {.p = text};
     need(&r, head);
@@ -154,32 +154,32 @@ static bool has_fingerprint(const char *text, size_t len, const char *fingerprin
     return strcmp(hex, fingerprint) == 0;
 }
 
-eyot_status eyot__form_read(eyot__form *out, const char *text, size_t len, const char *fingerprint)
+eyot_status eyot__graph_form_read(eyot__graph_form *out, const char *text, size_t len, const char *fingerprint)
 {
     size_t lines = 1;
-    *out = (eyot__form){0};
+    *out = (eyot__graph_form){0};
     if (memchr(text, '\0', len) || (fingerprint && !has_fingerprint(text, len, fingerprint))) return EYOT_EPARSE;
     for (const char *p = text; (p = strchr(p, '\n')); p++) lines++;
     out->text = malloc(len + 1);
     out->nodes = calloc(lines, sizeof *out->nodes);
     out->edges = calloc(lines, sizeof *out->edges);
     if (!out->text || !out->nodes || !out->edges) {
-        eyot__form_clear(out);
+        eyot__graph_form_clear(out);
         return EYOT_ENOMEM;
     }
     memcpy(out->text, text, len);
     out->text[len] = '\0';
     if (read_all(out, out->text)) return EYOT_OK;
-    eyot__form_clear(out);
+    eyot__graph_form_clear(out);
     return EYOT_EPARSE;
 }
 
-void eyot__form_clear(eyot__form *f)
+void eyot__graph_form_clear(eyot__graph_form *f)
 {
     free(f->text);
     free(f->nodes);
     free(f->edges);
-    *f = (eyot__form){0};
+    *f = (eyot__graph_form){0};
 }
 
 /* ---- comparing ------------------------------------------------------------------------------------------------- */
@@ -208,12 +208,13 @@ static void say_if(comparison *c, eyot_change change)
 
 static int by_id(const void *a, const void *b)
 {
-    return strcmp((*(const eyot__form_node *const *)a)->id, (*(const eyot__form_node *const *)b)->id);
+    return strcmp((*(const eyot__graph_form_node *const *)a)->id, (*(const eyot__graph_form_node *const *)b)->id);
 }
 
 static int by_ends(const void *a, const void *b)
 {
-    const eyot__form_edge *x = *(const eyot__form_edge *const *)a, *y = *(const eyot__form_edge *const *)b;
+    const eyot__graph_form_edge *x = *(const eyot__graph_form_edge *const *)a,
+                                *y = *(const eyot__graph_form_edge *const *)b;
     int order = strcmp(x->from, y->from);
     return order ? order : strcmp(x->to, y->to);
 }
@@ -233,7 +234,7 @@ static void *find(void **list, size_t n, const void *item, int (*order)(const vo
     return at ? *at : NULL;
 }
 
-static void compare_node(comparison *c, const eyot__form_node *was, const eyot__form_node *is)
+static void compare_node(comparison *c, const eyot__graph_form_node *was, const eyot__graph_form_node *is)
 {
     const char *id = was->id;
     say_if(c,
@@ -248,7 +249,7 @@ static void compare_node(comparison *c, const eyot__form_node *was, const eyot__
                             .now = is->each ? "true" : "false"});
 }
 
-static void compare_edge(comparison *c, const eyot__form_edge *was, const eyot__form_edge *is)
+static void compare_edge(comparison *c, const eyot__graph_form_edge *was, const eyot__graph_form_edge *is)
 {
     if (strcmp(was->kind, is->kind) != 0)
         say(c, (eyot_change){.kind = EYOT_CHANGE_EDGE_KIND,
@@ -267,11 +268,12 @@ static void compare_edge(comparison *c, const eyot__form_edge *was, const eyot__
 }
 
 /* In the order of the graphs: what is gone or differs in that of the one before, then what is new. */
-static void compare_nodes(comparison *c, const eyot__form *was, const eyot__form *is, void **before, void **now)
+static void compare_nodes(comparison *c, const eyot__graph_form *was, const eyot__graph_form *is, void **before,
+                          void **now)
 {
     bool same_nodes = was->n_nodes == is->n_nodes, moved = false;
     for (size_t i = 0; i < was->n_nodes; i++) {
-        const eyot__form_node *node = &was->nodes[i], *other = find(now, is->n_nodes, node, by_id);
+        const eyot__graph_form_node *node = &was->nodes[i], *other = find(now, is->n_nodes, node, by_id);
         same_nodes &= other != NULL;
         moved |= i < is->n_nodes && strcmp(node->id, is->nodes[i].id) != 0;
         if (other)
@@ -285,11 +287,12 @@ static void compare_nodes(comparison *c, const eyot__form *was, const eyot__form
     if (same_nodes && moved) say(c, (eyot_change){.kind = EYOT_CHANGE_ORDER, .what = "the order of the nodes"});
 }
 
-static void compare_edges(comparison *c, const eyot__form *was, const eyot__form *is, void **before, void **now)
+static void compare_edges(comparison *c, const eyot__graph_form *was, const eyot__graph_form *is, void **before,
+                          void **now)
 {
     bool same_edges = was->n_edges == is->n_edges, moved = false;
     for (size_t i = 0; i < was->n_edges; i++) {
-        const eyot__form_edge *edge = &was->edges[i], *other = find(now, is->n_edges, edge, by_ends);
+        const eyot__graph_form_edge *edge = &was->edges[i], *other = find(now, is->n_edges, edge, by_ends);
         same_edges &= other != NULL;
         moved |= i < is->n_edges && other != &is->edges[i];
         if (other)
@@ -303,7 +306,8 @@ static void compare_edges(comparison *c, const eyot__form *was, const eyot__form
     if (same_edges && moved) say(c, (eyot_change){.kind = EYOT_CHANGE_ORDER, .what = "the order of the edges"});
 }
 
-eyot_status eyot__form_compare(const eyot__form *before, const eyot__form *now, eyot_change_fn tell, void *arg)
+eyot_status eyot__graph_form_compare(const eyot__graph_form *before, const eyot__graph_form *now, eyot_change_fn tell,
+                                     void *arg)
 {
     comparison c = {.tell = tell, .arg = arg};
     void **old_nodes = sorted(before->nodes, before->n_nodes, sizeof *before->nodes, by_id);

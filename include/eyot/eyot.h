@@ -346,9 +346,8 @@ typedef struct eyot_run_options {
 typedef enum eyot_run_flag {
     EYOT_RUN_CHECK_INPUTS = 1, /* debugging: copies every state eagerly and fails a task that changed its input */
     EYOT_RUN_NO_WAIT = 2, /* ends as suspended, too, when nothing is left but to wait for a time (sleeps, retries) */
-    EYOT_RUN_ACCEPT_CHANGES = 4 /* for eyot_run_resume: with a graph of another fingerprint too. Still ECHANGED when
-                                   the graph has another copier, or lacks a node or edge that the log names. The
-                                   store keeps the run's own graph */
+    EYOT_RUN_ACCEPT_CHANGES = 4 /* for eyot_run_resume: whatever differs in the graph. Still ECHANGED when it has
+                                   another copier, or lacks a node or edge that the log names */
 } eyot_run_flag;
 
 /* Starts a run of a frozen graph and returns at once; with a store, when the run exists in it, for which it blocks.
@@ -360,8 +359,10 @@ EYOT_API eyot_status eyot_run_start(eyot_run **out, eyot_engine *engine, const e
                                     const eyot_run_options *options, eyot_error *e);
 
 /* Goes on with a stored run from its latest checkpoint; no committed task runs again. Blocks until that is read. run_id in
- * `options` is not used. A run that is done is only loaded. ENOTFOUND; EBUSY: a live process holds it; ECHANGED: made
- * with another graph or copier; ECORRUPT; EFORMAT: written by a newer version; ECONFLICT: it has failed with a conflict,
+ * `options` is not used. A run that is done is only loaded. The graph may differ from the one it was last gone on with where that
+ * is harmless (eyot_change), and is the run's graph from then on, for which the store needs notes: the row of the run keeps the
+ * fingerprint it was made with. ENOTFOUND; EBUSY: a live process holds it; ECHANGED: the graph differs in something else, the
+ * first such difference is in `e`, all by eyot_store_compare_graph; or it lacks what the log names; ECORRUPT; EFORMAT: written by a newer version; ECONFLICT: it has failed with a conflict,
  * which its log leads to again; EFORKED; EINVAL: the engine has no store, or an answer fits no open question, or two have
  * the same; ELIMIT: an answer is larger than the store takes; ENOMEM, EIO; and what the store says. */
 EYOT_API eyot_status eyot_run_resume(eyot_run **out, eyot_engine *engine, const eyot_graph *g, const char *run_id,
