@@ -166,6 +166,19 @@ static void add_edges(flow *f, flow_node *n)
     if (!caught) eyot_graph_edge_routed(f->graph, gf->id, gf->catch_to);
 }
 
+/* The source of a graph is its file's canonical text; the one now is this file's. */
+static eyot_status compare_sources(const char *before, const char *now, void *user, eyot_change_fn tell, void *arg)
+{
+    const flow *f = user;
+    gf_problems problems = {0};
+    (void)now;
+    graphfile *was = graphfile_read("the run's graph", before, strlen(before), NULL, NULL, &problems);
+    eyot_status status = was ? graphfile_compare(was, f->file, tell, arg) : EYOT_EPARSE;
+    gf_problems_clear(&problems);
+    graphfile_free(was);
+    return status;
+}
+
 static eyot_status build(flow *f, eyot_error *e)
 {
     const graphfile *file = f->file;
@@ -185,6 +198,7 @@ static eyot_status build(flow *f, eyot_error *e)
     for (size_t i = 0; i < file->n_nodes; i++) add_edges(f, &f->nodes[i]);
     for (size_t i = 0; i < file->n_starts; i++) eyot_graph_start(f->graph, file->starts[i]);
     eyot_graph_source(f->graph, file->canonical, strlen(file->canonical));
+    eyot_graph_compare_sources(f->graph, compare_sources, f);
     return eyot_graph_freeze(f->graph, e);
 }
 

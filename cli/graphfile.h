@@ -12,6 +12,7 @@ typedef struct gf_problems {
     char **lines;
     size_t n, cap;
 } gf_problems;
+void gf_problems_add(gf_problems *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void gf_problems_clear(gf_problems *p);
 
 /* ---- the model ------------------------------------------------------------------------------------------------- */
@@ -99,8 +100,8 @@ graphfile *graphfile_read(const char *name, const char *text, size_t len, gf_com
                           gf_problems *p);
 void graphfile_free(graphfile *g);
 
-/* What differs between two graph files, one line each: `node "count": run differs`. `policies_only`: nothing but
- * timeouts, retries, limits, grace and default state differ, so that a run may go on. Returns the number of lines. */
-size_t graphfile_compare(const graphfile *before, const graphfile *now, gf_problems *lines, bool *policies_only);
+/* Tells each difference between two graph files; which of them a run can go on with is not decided here. Ends with what
+ * `tell` returns if that is not EYOT_OK. */
+eyot_status graphfile_compare(const graphfile *before, const graphfile *now, eyot_change_fn tell, void *arg);
 
 #endif

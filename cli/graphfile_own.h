@@ -49,7 +49,6 @@ typedef struct gf_shown {
 gf_shown gf_show(const char *text);
 
 /* ---- graphfile.c ---- */
-void gf_problems_add(gf_problems *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void gf_say(gf_reader *r, const doc_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void gf_say_at(gf_reader *r, unsigned line, unsigned column, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

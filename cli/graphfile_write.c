@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The canonical text of a graph file, and what differs between two of them. */
+/* The canonical text of a graph file. */
 #include "cli/graphfile_own.h"
 
 #include <stdio.h>
@@ -211,81 +211,4 @@ char *gf_write(const graphfile *g)
     for (size_t i = 0; i < g->n_nodes; i++) write_node(&b, g, &g->nodes[i]);
     textbuf_puts(&b, "}}");
     return b.text;
-}
-
-/* ---- comparing ------------------------------------------------------------------------------------------------- */
-
-/* With these changed a run goes on as if nothing had happened. */
-static bool is_policy(const char *name)
-{
-    static const char *const policies[] = {"timeout", "grace", "retry", "max_output", "max_steps", "state"};
-    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
-        if (strcmp(name, policies[i]) == 0) return true;
-    return false;
-}
-
-typedef struct comparison {
-    gf_problems *lines;
-    size_t n;
-    bool policies_only;
-} comparison;
-
-static void report(comparison *c, const char *node, const char *name, const char *what)
-{
-    if (node)
-        gf_problems_add(c->lines, "node \"%s\": %s%s%s", node, name, *name ? " " : "", what);
-    else
-        gf_problems_add(c->lines, "%s %s", name, what);
-    c->n++;
-    c->policies_only &= is_policy(name);
-}
-
-/* Two maps, key by key; what is under `skip` is left out. */
-static void compare_maps(comparison *c, const char *node, const eyot_value *before, const eyot_value *now,
-                         const char *skip)
-{
-    eyot_value_iter it = eyot_value_each(before);
-    while (eyot_value_next(&it)) {
-        if (strcmp(it.key, skip) != 0 && !eyot_value_equal(it.value, eyot_value_at(now, it.key)))
-            report(c, node, it.key, "differs");
-    }
-    it = eyot_value_each(now);
-    while (eyot_value_next(&it))
-        if (!eyot_value_at(before, it.key)) report(c, node, it.key, "differs");
-}
-
-static void compare_nodes(comparison *c, const eyot_value *before, const eyot_value *now)
-{
-    bool same_nodes = eyot_value_count(before) == eyot_value_count(now);
-    eyot_value_iter it = eyot_value_each(before);
-    while (eyot_value_next(&it)) {
-        const eyot_value *other = eyot_value_at(now, it.key);
-        if (other)
-            compare_maps(c, it.key, it.value, other, "");
-        else
-            report(c, it.key, "", "is gone");
-        same_nodes &= other != NULL;
-    }
-    it = eyot_value_each(now);
-    while (eyot_value_next(&it))
-        if (!eyot_value_at(before, it.key)) report(c, it.key, "", "is new");
-    if (!same_nodes) return;
-    eyot_value_iter a = eyot_value_each(before), b = eyot_value_each(now);
-    while (eyot_value_next(&a) && eyot_value_next(&b)) {
-        if (strcmp(a.key, b.key) == 0) continue;
-        report(c, NULL, "the order of the nodes", "differs");
-        return;
-    }
-}
-
-size_t graphfile_compare(const graphfile *before, const graphfile *now, gf_problems *lines, bool *policies_only)
-{
-    comparison c = {.lines = lines, .policies_only = true};
-    eyot_value *a = eyot_json_parse(before->canonical, NULL), *b = eyot_json_parse(now->canonical, NULL);
-    compare_maps(&c, NULL, a, b, "nodes");
-    compare_nodes(&c, eyot_value_at(a, "nodes"), eyot_value_at(b, "nodes"));
-    eyot_value_unref(a);
-    eyot_value_unref(b);
-    *policies_only = c.policies_only;
-    return c.n;
 }

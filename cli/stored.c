@@ -103,7 +103,7 @@ static int make_own(stored *out, const run_row *row, const eyot_value *form)
     if (!add_reducers(out->own, text_at(form, "reducers")) || eyot_graph_freeze(out->own, &e) != EYOT_OK)
         return out_error(EXIT_STORED, "the graph that is stored for run %s cannot be read", row->id);
     /* What a program tells about itself beyond its graph's form cannot be made again. */
-    if (strcmp(eyot_graph_fingerprint(out->own), row->fingerprint) != 0)
+    if (strcmp(eyot_graph_fingerprint(out->own), out->fingerprint) != 0)
         return out_error(EXIT_STORED, "run %s belongs to a program; only that can read it", row->id);
     out->graph = out->own;
     return EXIT_DONE;
@@ -140,7 +140,7 @@ static int read_source(stored *out, place *p, const run_row *row)
     eyot_buf *buf = eyot_buf_new();
     if (!buf) return out_error(EXIT_FAILED, "out of memory");
     size_t len;
-    eyot_status s = eyot_store_get_graph(p->store, row->fingerprint, buf, &e);
+    eyot_status s = eyot_store_get_run_graph(p->store, row->id, out->fingerprint, buf, &e);
     if (s == EYOT_OK) {
         const char *text = eyot_buf_data(buf, &len);
         out->source = malloc(len + 1);

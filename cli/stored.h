@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The graph of a stored run, made again from what the store keeps of it. */
+/* The graph a stored run was last gone on with, made again from what the store keeps of it. */
 #ifndef EYOT_CLI_STORED_H
 #define EYOT_CLI_STORED_H
 
@@ -7,6 +7,7 @@
 #include "cli/place.h"
 
 typedef struct stored {
+    char fingerprint[65];
     char *source;            /* the text that the store keeps */
     graphfile *file;         /* NULL: the run is a program's, not a graph file's */
     flow *flow;              /* of the file, to look at */

@@ -19,11 +19,13 @@ static const args_option options[] = {
     {.name = NULL},
 };
 
-static const char about[] =
-    "Nothing that is done runs again. A changed file is taken as it is when only timeouts, retries and limits differ; "
-    "other differences are listed, and need --accept-changes.\n\n"
-    "  eyot resume latest --answer true\n"
-    "  eyot resume digest-k3f9q2xw --graph digest.yaml";
+static const char about[] = "Nothing that is done runs again. A changed file is taken as it is when only timeouts, "
+                            "retries, limits and nodes that "
+                            "have done nothing so far differ; other differences are listed, and need --accept-changes. "
+                            "The run has that graph from "
+                            "then on.\n\n"
+                            "  eyot resume latest --answer true\n"
+                            "  eyot resume digest-k3f9q2xw --graph digest.yaml";
 
 /* ---- answers ---------------------------------------------------------------------------------------------------- */
 
@@ -71,26 +73,8 @@ static void answers_clear(answers *out)
 
 /* ---- the graph -------------------------------------------------------------------------------------------------- */
 
-static int compare(const args *a, const char *id, const graphfile *before, const graphfile *now, uint32_t *flags)
-{
-    gf_problems lines = {0};
-    bool policies_only = false;
-    int code = EXIT_DONE;
-    if (graphfile_compare(before, now, &lines, &policies_only) > 0) {
-        *flags = EYOT_RUN_ACCEPT_CHANGES;
-        if (!policies_only && !args_has(a, "accept-changes")) {
-            code = EXIT_STORED;
-            out_error(code, "%s is not the graph that run %s was made with; to go on all the same: --accept-changes",
-                      args_text(a, "graph", NULL), id);
-            for (size_t i = 0; i < lines.n; i++) out_line(lines.lines[i]);
-        }
-    }
-    gf_problems_clear(&lines);
-    return code;
-}
-
 /* l->file becomes the graph to go on with. */
-static int choose_graph(life *l, const run_row *row, uint32_t *flags)
+static int choose_graph(life *l, const run_row *row)
 {
     stored s;
     const char *path = args_text(l->a, "graph", NULL);
@@ -99,12 +83,41 @@ static int choose_graph(life *l, const run_row *row, uint32_t *flags)
         code = out_error(EXIT_STORED, "run %s belongs to a program; only that can go on with it", row->id);
     if (code == EXIT_DONE && path) {
         l->file = input_graph(path, l->loop, &code);
-        if (code == EXIT_DONE) code = compare(l->a, row->id, s.file, l->file, flags);
     } else if (code == EXIT_DONE) {
         l->file = s.file;
         s.file = NULL;
     }
     stored_clear(&s);
+    return code;
+}
+
+static eyot_status keep_change(void *arg, const eyot_change *change)
+{
+    gf_problems *lines = arg;
+    gf_problems_add(&lines[!change->harmless], "%s", change->text);
+    return EYOT_OK;
+}
+
+/* With another graph what differs is told, and what is not harmless needs the option. */
+static int compare(const life *l, const run_row *row)
+{
+    eyot_error e;
+    gf_problems lines[2] = {{0}, {0}}; /* harmless ones, the others */
+    int code = EXIT_DONE;
+    if (!args_has(l->a, "graph")) return code;
+    if (eyot_store_compare_graph(l->place.store, row->id, flow_graph(l->flow), keep_change, lines, &e)) {
+        code = out_failed(&e);
+    } else if (lines[1].n > 0 && !args_has(l->a, "accept-changes")) {
+        code = EXIT_STORED;
+        out_error(code, "%s is not the graph that run %s was made with; to go on all the same: --accept-changes",
+                  args_text(l->a, "graph", NULL), row->id);
+        for (size_t i = 0; i < lines[1].n; i++) out_line(lines[1].lines[i]);
+    } else {
+        for (size_t k = 0; k < 2; k++)
+            for (size_t i = 0; i < lines[k].n; i++) out_note("%s", lines[k].lines[i]);
+    }
+    gf_problems_clear(&lines[0]);
+    gf_problems_clear(&lines[1]);
     return code;
 }
 
@@ -140,11 +153,11 @@ static char *read_directory(const life *l, const char *id)
     return cwd;
 }
 
-static int resume(life *l, const run_row *row, uint32_t flags, const answers *given)
+static int resume(life *l, const run_row *row, const answers *given)
 {
     eyot_error e;
     eyot_run_options how = life_run_options(l);
-    how.flags |= flags;
+    if (args_has(l->a, "accept-changes")) how.flags |= EYOT_RUN_ACCEPT_CHANGES;
     how.answers = given->list;
     how.n_answers = given->n;
     progress_announce(row->status == EYOT_RUN_DONE ? "run %s is done already" : "run %s", row->id);
@@ -160,7 +173,6 @@ static int resume_main(const args *a)
     run_word word;
     run_row row;
     answers given = {0};
-    uint32_t flags = 0;
     bool imported = false;
     int code = life_begin(&l, a);
     if (code == EXIT_DONE) code = read_answers(&given, a);
@@ -168,10 +180,11 @@ static int resume_main(const args *a)
     if (code == EXIT_DONE) code = life_open(&l, PLACE_LOOK);
     if (code == EXIT_DONE) code = place_find(&l.place, word.run, &row);
     if (code == EXIT_DONE) code = check_trust(&l, &row, &imported);
-    if (code == EXIT_DONE) code = choose_graph(&l, &row, &flags);
+    if (code == EXIT_DONE) code = choose_graph(&l, &row);
     bool here = imported && !args_has(a, "trust-store"); /* its directory is not trusted either */
     if (code == EXIT_DONE) code = life_make(&l, here ? NULL : read_directory(&l, row.id));
-    if (code == EXIT_DONE) code = resume(&l, &row, flags, &given);
+    if (code == EXIT_DONE) code = compare(&l, &row);
+    if (code == EXIT_DONE) code = resume(&l, &row, &given);
     answers_clear(&given);
     return life_end(&l, code);
 }

@@ -104,7 +104,7 @@ static int read_files(crew *c)
     return code;
 }
 
-/* With --trust-store: the graph as the store has it. Mistakes in it are said, and the run is left to others. */
+/* With --trust-store: the run's graph as the store has it. Mistakes in it are said, and the run is left to others. */
 static const eyot_graph *find_stored(void *arg, const char *run_id, const char *fingerprint, eyot_run_options *how,
                                      eyot_error *e)
 {
@@ -113,15 +113,15 @@ static const eyot_graph *find_stored(void *arg, const char *run_id, const char *
     run_row row = {0};
     const known *k = NULL;
     snprintf(row.id, sizeof row.id, "%s", run_id);
-    snprintf(row.fingerprint, sizeof row.fingerprint, "%s", fingerprint);
+    int code = stored_read(&s, &c->l.place, &row);
     for (k = c->all; k; k = k->next)
-        if (strcmp(eyot_graph_fingerprint(flow_graph(k->flow)), fingerprint) == 0) break;
-    int code = k ? EXIT_DONE : stored_read(&s, &c->l.place, &row);
+        if (strcmp(eyot_graph_fingerprint(flow_graph(k->flow)), s.fingerprint) == 0) break;
     if (!k && code == EXIT_DONE && s.file) {
         graphfile *file = s.file;
         s.file = NULL;
         if (add_known(c, file, &k) != EXIT_DONE) k = NULL;
     }
+    if (strcmp(s.fingerprint, fingerprint) != 0) how->flags |= EYOT_RUN_ACCEPT_CHANGES; /* it was gone on with so */
     stored_clear(&s);
     if (code != EXIT_DONE || !k) {
         eyot_error_set(e, EYOT_ENOTSUP, "the graph of run %s cannot be made here", run_id);

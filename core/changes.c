@@ -383,22 +383,32 @@ eyot_status eyot__changes_find(eyot__changes *c, const eyot__run_graph *was, eyo
     return status;
 }
 
+/* States of another codec are never read, whatever is accepted. */
+static const eyot_change *first_harmful(const eyot__changes *c, bool *acceptable)
+{
+    size_t first = c->n;
+    *acceptable = true;
+    for (size_t i = 0; i < c->n && *acceptable; i++) {
+        if (c->list[i].told.kind == EYOT_CHANGE_CODEC) *acceptable = false;
+        if (!c->list[i].told.harmless && (first == c->n || !*acceptable)) first = i;
+    }
+    return &c->list[first].told;
+}
+
 eyot_status eyot__changes_refuse(const eyot__changes *c, const char *run_id, eyot_error *e)
 {
     enum { FIXED = 110, ID = 64 };
-    char more[40] = "";
-    size_t first = 0, id = strlen(run_id);
-    while (c->list[first].told.harmless) first++;
-    if (c->n_harmful > 1)
-        snprintf(more, sizeof more, "; %zu more difference%s", c->n_harmful - 1, c->n_harmful == 2 ? "" : "s");
-    if (id > ID) id = ID;
-    const char *line = c->list[first].told.text;
-    size_t len = strlen(line), n = len, room = sizeof e->text - FIXED - id;
+    char more[40] = "", shown[sizeof e->text];
+    bool acceptable;
+    const char *line = first_harmful(c, &acceptable)->text;
+    size_t id = strnlen(run_id, ID), len = strlen(line), n = len, room = sizeof shown - FIXED - id;
     if (len > room)
         for (n = room - 3; n > 0 && ((unsigned char)line[n] & 0xC0) == 0x80;) n--;
-    return eyot_error_set(e, EYOT_ECHANGED,
-                          "run %.*s cannot go on with this graph: %.*s%s%s (accept them with EYOT_RUN_ACCEPT_CHANGES)",
-                          (int)id, run_id, (int)n, line, len > n ? "..." : "", more);
+    snprintf(shown, sizeof shown, "%.*s%s", (int)n, line, len > n ? "..." : "");
+    if (c->n_harmful > 1)
+        snprintf(more, sizeof more, "; %zu more difference%s", c->n_harmful - 1, c->n_harmful == 2 ? "" : "s");
+    return eyot_error_set(e, EYOT_ECHANGED, "run %.*s cannot go on with this graph: %s%s%s", (int)id, run_id, shown,
+                          more, acceptable ? " (accept them with EYOT_RUN_ACCEPT_CHANGES)" : "");
 }
 
 /* ---- for others ------------------------------------------------------------------------------------------------ */

@@ -238,6 +238,7 @@ static eyot_status write_entries(exporting *x, eyot_error *e)
         if (x->page.len > PAGE_LARGE && limit > 1) limit /= 2;
         if (x->page.len < PAGE_FEW && limit < PAGE_MOST) limit *= 2;
     }
+    if (!status) status = write_note(x, EYOT_NOTE_GRAPH, e);
     for (size_t i = 0; i < x->options.n_notes && !status; i++) status = write_note(x, x->options.notes[i], e);
     return status;
 }

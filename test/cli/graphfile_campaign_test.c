@@ -249,6 +249,12 @@ static graphfile *read_all(const char *text, size_t len)
     return g;
 }
 
+static eyot_status no_change(void *arg, const eyot_change *change)
+{
+    (void)arg;
+    test_fail(__FILE__, __LINE__, "%s differs", change->what ? change->what : change->node);
+}
+
 TEST(graphfile_canonical__reads_back_as_the_same_graph)
 {
     static char text[32768];
@@ -259,10 +265,7 @@ TEST(graphfile_canonical__reads_back_as_the_same_graph)
         CHECK_STR(again->canonical, g->canonical);
         if (!same_file(g, again)) test_fail(__FILE__, __LINE__, "%s is not %s", g->canonical, text);
         CHECK(!strchr(g->canonical, '\n'));
-        gf_problems lines = {0};
-        bool policies_only = false;
-        CHECK_INT(graphfile_compare(g, again, &lines, &policies_only), 0);
-        CHECK(policies_only);
+        CHECK_OK(graphfile_compare(g, again, no_change, NULL));
         graphfile_free(again);
         graphfile_free(g);
     }
@@ -431,20 +434,28 @@ TEST(graphfile_read__random_damage_is_read_or_complained_about)
 
 /* ---- comparing ------------------------------------------------------------------------------------------------- */
 
-static void check_compare(const char *before, const char *now, const char *want, bool want_policies_only)
+/* "ACTION a run: ls -> ls -l" */
+static eyot_status print_change(void *said, const eyot_change *c)
 {
-    char said[2000] = "";
-    bool policies_only = !want_policies_only;
-    gf_problems lines = {0};
+    static const char *const kinds[] = {
+        "OTHER",     "NODE_ADDED", "NODE_REMOVED", "ACTION",   "VERSION", "EACH",  "EDGE_ADDED", "EDGE_REMOVED",
+        "EDGE_KIND", "CONDITION",  "STARTS",       "REDUCERS", "CODEC",   "ORDER", "NAME",       "POLICY"};
+    char *to = (char *)said + strlen(said);
+    to += sprintf(to, "%s", kinds[c->kind]);
+    if (c->node) to += sprintf(to, " %s", c->node);
+    if (c->to) to += sprintf(to, " to %s", c->to);
+    if (c->what) to += sprintf(to, " %s", c->what);
+    if (c->before || c->now) to += sprintf(to, ": %s -> %s", c->before ? c->before : "", c->now ? c->now : "");
+    strcpy(to, "\n");
+    return EYOT_OK;
+}
+
+static void check_compare(const char *before, const char *now, const char *want)
+{
+    char said[4000] = "";
     graphfile *a = read_all(before, strlen(before)), *b = read_all(now, strlen(now));
-    CHECK_INT(graphfile_compare(a, b, &lines, &policies_only), lines.n);
-    for (size_t i = 0; i < lines.n; i++) {
-        strcat(said, i ? "\n" : "");
-        strcat(said, lines.lines[i]);
-    }
+    CHECK_OK(graphfile_compare(a, b, print_change, said));
     CHECK_STR(said, want);
-    CHECK_INT(policies_only, want_policies_only);
-    gf_problems_clear(&lines);
     graphfile_free(a);
     graphfile_free(b);
 }
@@ -457,35 +468,68 @@ TEST(graphfile_compare__how_it_is_written_makes_no_difference)
                   "nodes:\n  a:\n    next: [b]\n    each: false # the default\n    timeout: 1m\n    run: 'ls'\n  b:\n  "
                   "  next: end\n"
                   "    jq: \".x\"\nstart: [a]\ngraph: g\ncodec: json\n",
-                  "", true);
+                  "");
 }
 
 TEST(graphfile_compare__policies_do_not_change_what_a_graph_means)
 {
-    check_compare(
-        "graph: g\nstate: {a: 1}\nmax_steps: 5\nnodes:\n  a: {run: ls, timeout: 60s}\n",
-        "graph: g\nstate: {a: 2}\nnodes:\n  a: {run: ls, retry: {attempts: 3}, grace: 1s, max_output: 1KiB}\n",
-        "max_steps differs\nstate differs\nnode \"a\": max_output differs\nnode \"a\": timeout differs\n"
-        "node \"a\": grace differs\nnode \"a\": retry differs",
-        true);
+    check_compare("graph: g\nstate: {a: 1}\nmax_steps: 5\nnodes:\n  a: {run: ls, timeout: 60s}\n",
+                  "graph: g\nstate: {a: 2}\nnodes:\n  a: {run: ls, retry: {attempts: 3}, grace: 1s, max_output: 1KiB, "
+                  "on_error: ignore}\n",
+                  "POLICY max_steps: 5 -> \nPOLICY state: {\"a\":1} -> {\"a\":2}\nPOLICY a max_output: 16MiB -> 1KiB\n"
+                  "POLICY a timeout: 1m -> \nPOLICY a grace: 5s -> 1s\n"
+                  "POLICY a retry: {\"attempts\":1,\"delay\":\"1s\",\"factor\":2.0,\"max\":\"1m\",\"jitter\":0.0} -> "
+                  "{\"attempts\":3,\"delay\":\"1s\",\"factor\":2.0,\"max\":\"1m\",\"jitter\":0.0}\n"
+                  "POLICY a on_error: fail -> ignore\n");
 }
 
-TEST(graphfile_compare__names_what_differs)
+TEST(graphfile_compare__names_what_nodes_do)
 {
-    check_compare(HEAD "  a: {run: ls, next: b}\n  b: {jq: .x}\n", HEAD "  a: {run: ls -l, next: c}\n  c: {jq: .x}\n",
-                  "node \"a\": run differs\nnode \"a\": next differs\nnode \"b\": is gone\nnode \"c\": is new", false);
-    check_compare(
-        HEAD "  a: {run: ls}\n", HEAD "  a: {jq: .x}\n",
-        "node \"a\": run differs\nnode \"a\": env differs\nnode \"a\": output differs\nnode \"a\": max_output differs\n"
-        "node \"a\": grace differs\nnode \"a\": jq differs",
-        false);
+    check_compare(HEAD "  a: {run: ls}\n", HEAD "  a: {run: ls -l, version: '2', each: true}\n",
+                  "ACTION a run: ls -> ls -l\nEACH a each: false -> true\nVERSION a version:  -> 2\n");
+    check_compare(HEAD "  a: {set: {x: 1}}\n", HEAD "  a: {jq: .x, emit: t}\n",
+                  "ACTION a set: {\"x\":1} -> \nACTION a jq:  -> .x\n"
+                  "POLICY a retry:  -> {\"attempts\":1,\"delay\":\"1s\",\"factor\":2.0,\"max\":\"1m\",\"jitter\":0.0}\n"
+                  "ACTION a emit:  -> t\n");
+}
+
+TEST(graphfile_compare__names_nodes_and_edges)
+{
+    check_compare(HEAD "  a: {run: ls, next: b}\n  b: {jq: .x}\n", HEAD "  a: {run: ls, next: c}\n  c: {jq: .x}\n",
+                  "EDGE_REMOVED a to b\nEDGE_ADDED a to c\nNODE_REMOVED b\nNODE_ADDED c\n");
     check_compare(HEAD "  a: {run: ls, next: [b, c]}\n  b: {jq: .x}\n  c: {jq: .x}\n",
-                  HEAD "  a: {run: ls, next: [b, c]}\n  c: {jq: .x}\n  b: {jq: .x}\n", "the order of the nodes differs",
-                  false);
+                  HEAD "  a: {run: ls, next: [c, b]}\n  c: {jq: .x}\n  b: {jq: .x}\n",
+                  "ORDER a the order of its edges\nORDER the order of the nodes\n");
     check_compare(HEAD "  a: {run: ls, next: b}\n  b: {jq: .x}\n",
-                  HEAD "  a: {run: ls, next: [{to: b, when: .x}]}\n  b: {jq: .x}\n", "node \"a\": next differs", false);
-    check_compare("graph: g\nversion: '1'\nreduce: {a: add}\nnodes: {a: {run: ls}}", "graph: h\nnodes: {a: {run: ls}}",
-                  "graph differs\nversion differs\nreduce differs", false);
+                  HEAD "  a: {run: ls, next: [{to: b, when: .x}, {otherwise: end}]}\n  b: {jq: .x}\n",
+                  "EDGE_KIND a to b kind: always -> if\nCONDITION a to end condition:  -> otherwise\n");
+    check_compare(HEAD "  a: {run: ls, next: [{to: b, when: .x}, {otherwise: c}]}\n  b: {jq: .x}\n  c: {jq: .x}\n",
+                  HEAD "  a: {run: ls, next: [{to: b, when: .y}, {otherwise: c}]}\n  b: {jq: .x}\n  c: {jq: .x}\n",
+                  "CONDITION a to b condition: .x -> .y\n");
+    check_compare(HEAD "  a: {run: ls, next: [{to: b, each: .x, as: i}]}\n  b: {jq: .x}\n",
+                  HEAD "  a: {run: ls, next: [{to: b, each: .y, as: j}]}\n  b: {jq: .x}\n",
+                  "REDUCERS reduce: i: local -> \nREDUCERS reduce: j:  -> local\n"
+                  "CONDITION a to b each: .x -> .y\nCONDITION a to b as: i -> j\n");
+}
+
+TEST(graphfile_compare__a_handler_is_an_edge)
+{
+    check_compare(HEAD "  a: {run: ls, next: c}\n  b: {jq: .x}\n  c: {jq: .x, next: b}\n",
+                  HEAD "  a: {run: ls, next: c, on_error: b}\n  b: {jq: .x}\n  c: {jq: .x, next: b}\n",
+                  "REDUCERS reduce: error:  -> local\nPOLICY a on_error: fail -> b\nEDGE_ADDED a to b\n");
+    check_compare(HEAD "  a: {run: ls, next: [b, c], on_error: b}\n  b: {jq: .x}\n  c: {jq: .x, on_error: b}\n",
+                  HEAD "  a: {run: ls, next: [b, c], on_error: c}\n  b: {jq: .x}\n  c: {jq: .x, on_error: b}\n",
+                  "POLICY a on_error: b -> c\n");
+}
+
+TEST(graphfile_compare__names_what_is_the_files)
+{
+    check_compare("graph: g\nversion: '1'\nreduce: {a: add, b: min}\nnodes: {a: {run: ls, next: b}, b: {run: ls}}",
+                  "graph: h\nshell: bash\ncodec: msgpack\nreduce: {b: {append: 3}}\nstart: [a, b]\n"
+                  "nodes: {a: {run: ls, next: b}, b: {run: ls}}",
+                  "NAME graph: g -> h\nOTHER version: 1 -> \nCODEC codec: json -> msgpack\nOTHER shell: sh -> bash\n"
+                  "STARTS start: [\"a\"] -> [\"a\",\"b\"]\nREDUCERS reduce: a: add -> \n"
+                  "REDUCERS reduce: b: min -> {\"append\":3}\n");
 }
 
 /* ---- hostile files --------------------------------------------------------------------------------------------- */
