@@ -80,7 +80,7 @@ static char *read_starts(reader *r)
         *end++ = ' ';
         end = string_to(r, end);
     }
-    *end = '\0';
+    if (!r->failed) *end = '\0';
     return text;
 }
 
