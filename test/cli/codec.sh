@@ -83,7 +83,7 @@ eyot run packed.yaml --run q -q
 code 7
 eyot resume q --graph plain.yaml --answer 1
 code 6
-err_has 'codec differs'
+err_has 'codec "msgpack" became "json"'
 eyot resume q --graph plain.yaml --accept-changes --answer 1
 code 6
 err_has 'written with codec msgpack/1; the graph'"'"'s is json/1'

@@ -183,14 +183,14 @@ err_has 'bad.yaml:4:19: node "b": emit: is only for run, exec, jq, set and call'
 err_has 'bad.yaml:5:24: node "c": emit: is a text, not a list'
 
 it "a topic is part of what a graph is"
-sed 's/"emit": "b"/"emit": "other"/' fails.json >other.json
+sed 's/"emit": "a"/"emit": "other"/' fails.json >other.json
 rm -f go
 eyot run fails.json --run f-2
 code 1
 touch go
 eyot resume f-2 --graph other.json
 code 6
-err_has 'node "b": emit differs'
+err_has 'node "a": emit "a" became "other" (1 committed task)'
 
 it "an event that is no JSON comes in base64"
 command -v sqlite3 >/dev/null || skip "no sqlite3"
