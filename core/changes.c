@@ -41,16 +41,19 @@ eyot_status eyot__run_graph_read(eyot__run_graph *out, eyot_store *store, const 
                                  const char *row_fingerprint, const eyot_graph *g, eyot_error *e)
 {
     eyot_buf note = EYOT__BUF_INIT;
+    eyot_error own = {.status = EYOT_OK}; /* that there is no note is no failure */
     bool same = g && strcmp(g->fingerprint, row_fingerprint) == 0;
     *out = (eyot__run_graph){.noted = false};
     memcpy(out->fingerprint, row_fingerprint, strlen(row_fingerprint) + 1);
-    eyot_status status = eyot_store_get_note(store, run_id, EYOT_NOTE_GRAPH, &note, e);
+    eyot_status status = eyot_store_get_note(store, run_id, EYOT_NOTE_GRAPH, &note, &own);
     if (!status)
         status = read_note(out, run_id, &note, e);
     else if (status == EYOT_ENOTFOUND || status == EYOT_ENOTSUP)
         status =
             same ? EYOT_OK
                  : eyot__store_get_graph(store, eyot__bytes(row_fingerprint, strlen(row_fingerprint)), &out->source, e);
+    else if (e)
+        *e = own;
     eyot__buf_u8(&out->source, 0);
     if (!status && (out->source.failed || out->touched.failed)) status = no_memory(e);
     eyot__buf_clear(&note);
@@ -112,6 +115,7 @@ eyot_status eyot__run_graph_write(const eyot__run_graph *was, const eyot__change
                                   const char *run_id, const eyot_graph *g, eyot_error *e)
 {
     eyot_buf touched = EYOT__BUF_INIT, note = EYOT__BUF_INIT;
+    eyot_error own = {.status = EYOT_OK};
     eyot__buf_put(&touched, was->touched.data, was->touched.len);
     touch_all(&touched, c, g);
     eyot__buf_format(&note, "%s\n", g->fingerprint);
@@ -119,11 +123,13 @@ eyot_status eyot__run_graph_write(const eyot__run_graph *was, const eyot__change
     eyot__buf_text(&note, "\n");
     eyot__buf_put(&note, g->source, g->source_len);
     eyot_status status = touched.failed || note.failed
-                             ? no_memory(e)
-                             : eyot_store_put_note(store, run_id, EYOT_NOTE_GRAPH, note.data, note.len, e);
+                             ? no_memory(&own)
+                             : eyot_store_put_note(store, run_id, EYOT_NOTE_GRAPH, note.data, note.len, &own);
     eyot__buf_clear(&touched);
     eyot__buf_clear(&note);
-    return status == EYOT_ENOTSUP ? EYOT_OK : status;
+    if (status == EYOT_ENOTSUP) return EYOT_OK;
+    if (status && e) *e = own;
+    return status;
 }
 
 /* ---- the list -------------------------------------------------------------------------------------------------- */

@@ -137,7 +137,9 @@ static void fail_again(place *p, const eyot_graph *g, uint32_t flags)
     eyot_run *run;
     eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
     o.flags = flags;
+    err.status = EYOT_OK;
     if (eyot_run_resume(&run, p->engine, g, "r", &o, &err)) test_fail(__FILE__, __LINE__, "%s", err.text);
+    CHECK_INT(err.status, EYOT_OK); /* untouched */
     CHECK_STATUS(eyot_run_wait(run, &err), EYOT_EFAILED);
     eyot_run_free(run);
 }
