@@ -8,6 +8,7 @@
 
 #include <eyot/replay.h>
 
+#include "core/changes.h"
 #include "core/options.h"
 #include "core/past.h"
 #include "core/record.h"
@@ -28,6 +29,7 @@ typedef struct verifying {
     eyot_run *run; /* no run of the store: what the nodes see */
     uint64_t head;
     eyot__replayed told;
+    bool *comparable; /* of each node of the graph: its records were made by it as it is now */
     failure *failures;
     size_t n_failures, cap_failures;
     eyot_verify_result result;
@@ -290,7 +292,9 @@ static eyot_status run_again(verifying *v, eyot__activation *a, const eyot__task
     v->told.told = &record->told;
     const failure *failed = was_rescued(t, record) ? failure_of(v, a) : NULL;
     eyot_verdict verdict = EYOT_NOT_COMPARED;
-    if (was_rescued(t, record) && !failed)
+    if (!v->comparable[a->who.node])
+        eyot__buf_text(&v->got, "its node is another one than it was");
+    else if (was_rescued(t, record) && !failed)
         eyot__buf_text(&v->got, "its last failure stands before the checkpoint");
     else
         verdict = judge(v, t, record, call(v, t, failed), &own);
@@ -427,6 +431,7 @@ static void verifying_clear(verifying *v)
     eyot__buf_clear(&v->expected);
     eyot__buf_clear(&v->got);
     free(v->failures);
+    free(v->comparable);
 }
 
 static eyot_status make_run(verifying *v, eyot_engine *engine, const eyot_graph *g, const char *run_id, eyot_error *e)
@@ -461,7 +466,10 @@ eyot_status eyot_run_verify(eyot_engine *engine, const eyot_graph *g, const char
     eyot_status status = eyot__past_check_with(v.store, g, run_id, v.options.flags & EYOT_VERIFY_CHANGED, &v.head, e);
     if (!status) status = make_run(&v, engine, g, run_id, e);
     if (status) return status;
-    status = go_through(&v, e);
+    v.comparable = calloc(g->n_nodes + 1, sizeof *v.comparable);
+    status = v.comparable ? eyot__changes_comparable(v.store, run_id, g, v.comparable, NULL, e)
+                          : eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    if (!status) status = go_through(&v, e);
     if (result) {
         v.result.size = result->size;
         memcpy(result, &v.result, result->size);

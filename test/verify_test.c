@@ -604,6 +604,63 @@ TEST(verify__passes_over_what_a_life_did_not_write)
     done(&w);
 }
 
+/* ---- changed graphs ------------------------------------------------------------------------------------------------- */
+
+static eyot_graph *two_nodes(const char *version)
+{
+    eyot_graph *g = NULL;
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    o.version = version;
+    CHECK_OK(eyot_graph_new(&g, "g", eyot_json()));
+    eyot_graph_node_with(g, "a", speak, NULL, &o);
+    eyot_graph_node(g, "b", speak, NULL);
+    eyot_graph_edge(g, "a", "b");
+    return tally_freeze(g);
+}
+
+TEST(verify__says_that_tasks_of_another_version_of_a_node_are_not_comparable)
+{
+    world w = live(two_nodes("1"), "{}", EYOT_OK);
+    eyot_graph *newer = two_nodes("2");
+    CHECK_STATUS(verify_on(w.store, newer, 0, 0, &w.t, &w.e), EYOT_ECHANGED);
+    atomic_store(&word, 3); /* `a` does something else now, as its version says */
+    w.t = (told){0};
+    CHECK_STATUS(verify_on(w.store, newer, 0, EYOT_VERIFY_CHANGED, &w.t, &w.e), EYOT_EDIFFERS);
+    CHECK_INT(w.t.skipped, 1);
+    CHECK_STR(w.t.task, "b");
+    atomic_store(&word, 1);
+    w.t = (told){0};
+    CHECK_OK(verify_on(w.store, newer, 0, EYOT_VERIFY_CHANGED, &w.t, &w.e));
+    CHECK_INT(w.t.skipped, 1);
+    CHECK_INT(w.t.compared, 1);
+    eyot_graph_free(newer);
+    done(&w);
+}
+
+TEST(verify__of_a_run_that_went_on_with_another_graph_compares_what_it_can)
+{
+    world w = {.store = tally_store("memory:"), .g = two_nodes("1")};
+    eyot_engine *engine = tally_engine(1, w.store);
+    eyot_graph *newer = two_nodes("2");
+    eyot_run_options o = lives_options(EYOT_SYNC);
+    eyot_run *run;
+    o.max_steps = 1;
+    CHECK_STATUS(eyot_run_sync(&run, engine, w.g, eyot_value_new_map(), &o, &w.e), EYOT_ELIMIT);
+    eyot_run_free(run);
+    o.max_steps = 0;
+    o.flags = EYOT_RUN_ACCEPT_CHANGES;
+    CHECK_OK(eyot_run_resume(&run, engine, newer, "r", &o, &w.e));
+    CHECK_OK(eyot_run_wait(run, &w.e));
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    CHECK_OK(verify_on(w.store, newer, 0, 0, &w.t, &w.e));
+    CHECK_INT(w.t.skipped, 1);
+    CHECK_INT(w.t.compared, 1);
+    CHECK_STR(w.t.task, "b");
+    eyot_graph_free(newer);
+    done(&w);
+}
+
 /* ---- bad calls ---------------------------------------------------------------------------------------------------- */
 
 TEST(verify__refuses_what_is_not_its_run)
