@@ -185,6 +185,14 @@ static eyot_status enter_optional(eyot_store *s, bool present, const char *slot,
     return present ? enter(s, e) : eyot_error_set(e, EYOT_ENOTSUP, "this store has no %s", slot);
 }
 
+eyot_status eyot__store_refuse_delete(eyot_bytes run, eyot_bytes owner, eyot_error *e)
+{
+    if (owner.n)
+        return eyot_error_set(e, EYOT_EBUSY, "run " EYOT__ID " is held by " EYOT__ID, EYOT__ID_ARGS(run),
+                              EYOT__ID_ARGS(owner));
+    return eyot_error_set(e, EYOT_EBUSY, "run " EYOT__ID " was claimed meanwhile", EYOT__ID_ARGS(run));
+}
+
 bool eyot__run_id_valid(eyot_bytes id)
 {
     const unsigned char *p = id.p;

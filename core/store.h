@@ -51,6 +51,9 @@ int64_t eyot__store_due_ms(int64_t now_ms, const eyot_commit *c);
 /* Whether a claim may have the run: OK, EALREADY (done), EBUSY (held, and not stolen). `row` NULL: ENOTFOUND. */
 eyot_status eyot__store_judge_claim(const eyot_claim *c, const eyot_run_row *row, int64_t now_ms, eyot_error *e);
 
+/* EBUSY: the run is held by `owner`, or by nobody and in another epoch than who deletes it knows. */
+eyot_status eyot__store_refuse_delete(eyot_bytes run, eyot_bytes owner, eyot_error *e);
+
 /* EINVAL also: an id that is none. */
 eyot_status eyot__store_create_run(eyot_store *s, const eyot_run_row *row, eyot_bytes graph_source,
                                    const eyot_commit *first, eyot_error *e);

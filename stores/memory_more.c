@@ -219,9 +219,8 @@ eyot_status eyot__memory_delete_run(void *self, eyot_bytes id, uint64_t epoch, e
     blob *tombstone = NULL;
     if (!r) {
         st = no_run(id, e);
-    } else if (is_held(r, now) && r->row.epoch != epoch) {
-        st = eyot_error_set(e, EYOT_EBUSY, "run " EYOT__ID " is held by " EYOT__ID, EYOT__ID_ARGS(id),
-                            EYOT__ID_ARGS(r->row.owner));
+    } else if (r->row.epoch != epoch && (epoch || is_held(r, now))) {
+        st = eyot__store_refuse_delete(id, r->row.owner, e);
     } else if (is_held(r, now)) {
         tombstone = table_reserve(&m->tombstones) ? blob_new(id, eyot__bytes(NULL, 0), r->row.due_ms) : NULL;
         if (!tombstone) st = no_memory(e);

@@ -427,9 +427,7 @@ static eyot_status delete_run(eyot__my_connection *c, void *arg, eyot_error *e)
     if (r == EYOT_ENOTFOUND && c->unsure && k->sent) return eyot__my_text(c, "ROLLBACK", e);
     if (r) return r;
     int64_t now = row.now_ms, until_ms = row.owner.n ? row.due_ms : now;
-    if (until_ms > now && row.epoch != k->epoch)
-        return eyot_error_set(e, EYOT_EBUSY, "run " EYOT__ID " is held by " EYOT__ID, EYOT__ID_ARGS(k->run),
-                              EYOT__ID_ARGS(row.owner));
+    if (row.epoch != k->epoch && (k->epoch || until_ms > now)) return eyot__store_refuse_delete(k->run, row.owner, e);
     r = drop_run(c, k->run, e);
     if (!r) r = put_tombstone(c, k->run, until_ms, now, e);
     if (r) return r;

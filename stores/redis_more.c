@@ -401,9 +401,7 @@ eyot_status eyot__redis_delete_run(void *self, eyot_bytes id, uint64_t epoch, ey
         eyot_bytes said = r ? no_id : eyot__redis_text(eyot__redis_item(b.at[0].reply, 1));
         if (code == EYOT__REDIS_QUEUE) r = eyot__redis_learn_queue(s, id, said, e);
         if (code == EYOT__REDIS_EGONE) r = eyot__redis_no_run(id, e);
-        if (code == EYOT__REDIS_EBUSY)
-            r = eyot_error_set(e, EYOT_EBUSY, "run " EYOT__ID " is held by " EYOT__ID, EYOT__ID_ARGS(id),
-                               EYOT__ID_ARGS(said));
+        if (code == EYOT__REDIS_EBUSY) r = eyot__store_refuse_delete(id, said, e);
     }
     eyot__redis_batch_clear(&b);
     eyot__buf_clear(&queue);

@@ -246,9 +246,8 @@ static eyot_status judge_delete(eyot__sqlite *s, eyot_bytes id, uint64_t epoch, 
         eyot_bytes owner = eyot__sqlite_column(st, 6);
         *no = sqlite3_column_int64(st, 0);
         *until_ms = owner.n ? sqlite3_column_int64(st, 16) : now;
-        if (*until_ms > now && epoch != (uint64_t)sqlite3_column_int64(st, 8))
-            r = eyot_error_set(e, EYOT_EBUSY, "run " EYOT__ID " is held by " EYOT__ID, EYOT__ID_ARGS(id),
-                               EYOT__ID_ARGS(owner));
+        if (epoch != (uint64_t)sqlite3_column_int64(st, 8) && (epoch || *until_ms > now))
+            r = eyot__store_refuse_delete(id, owner, e);
     }
     sqlite3_reset(st);
     return r;

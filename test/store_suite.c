@@ -1332,6 +1332,24 @@ static void outbox__has_the_events_of_commits_alone(void)
     eyot__buf_clear(&next);
 }
 
+static void outbox__takes_events_that_come_with_a_release(void)
+{
+    eyot_buf next = EYOT__BUF_INIT;
+    eyot_event event = {.id = text("a17/last"), .topic = text("t"), .payload = text("p")};
+    eyot_commit c = commit_of("a17", 1, NULL, 0);
+    c.events = &event;
+    c.n_events = 1;
+    c.status = EYOT_RUN_FAILED;
+    c.lease_ms = 0;
+    c.due_in_ms = INT64_MAX;
+    NEEDS(outbox_read, eyot__store_outbox_read(store, text(""), 1, see_event, NULL, &next, &err));
+    new_run("a17");
+    CHECK_OK(commit(&c));
+    CHECK_STATUS(commit(&c), EYOT_EALREADY);
+    CHECK_INT(outbox("", 9, &next).n, 1);
+    eyot__buf_clear(&next);
+}
+
 static void outbox__takes_ids_of_the_run_alone(void)
 {
     eyot_buf next = EYOT__BUF_INIT;
@@ -1496,6 +1514,27 @@ static void prune__is_refused_when_the_head_moved(void)
     CHECK_INT(s.first, 2);
 }
 
+static void prune__leaves_holes_that_readers_pass_over(void)
+{
+    static const uint64_t middle[] = {6, 5}, all[] = {4, 3};
+    seen s = {.n = 0};
+    NEEDS(prune, eyot__store_prune(store, text("a17"), middle, 2, 9, &err));
+    new_history("a17");
+    CHECK_OK(eyot__store_prune(store, text("a17"), middle, 2, 9, &err));
+    CHECK_OK(eyot__store_list_entries(store, text("a17"), 5, 1, false, see, &s, &err));
+    CHECK(s.n == 1 && s.first == 7);
+    CHECK_INT(load("a17", 4).n, 1);
+    CHECK_INT(load("a17", 3).n, 3);
+    CHECK_STATUS(eyot__store_load(store, text("a17"), 5, see, &s, &err), EYOT_ENOTFOUND);
+    CHECK_OK(eyot__store_prune(store, text("a17"), all, 2, 9, &err));
+    CHECK_STATUS(eyot__store_load(store, text("a17"), 4, see, &s, &err), EYOT_ENOTFOUND);
+    CHECK_INT(load("a17", 2).n, 2);
+    CHECK_INT(load("a17", UINT64_MAX).first, 7);
+    s.n = 0;
+    CHECK_OK(eyot__store_list_entries(store, text("a17"), 1, 99, true, see, &s, &err));
+    CHECK_INT(s.n, 5);
+}
+
 static void delete__leaves_a_tombstone_while_a_lease_runs(void)
 {
     kept_row k = {.times = 0};
@@ -1519,6 +1558,41 @@ static void delete__of_a_run_that_others_hold_is_busy(void)
     CHECK_STATUS(eyot__store_delete_run(store, text("a17"), 0, &err), EYOT_EBUSY);
     CHECK_STATUS(eyot__store_delete_run(store, text("a17"), 2, &err), EYOT_EBUSY);
     CHECK_OK(commit_task("a17", 1, "x"));
+}
+
+static void delete__by_an_epoch_that_is_over_is_busy(void)
+{
+    NEEDS(delete_run, eyot__store_delete_run(store, text("a17"), 1, &err));
+    new_released("a17", "", 0, INT64_MAX);
+    eyot_claim c = {.run = text("a17"), .owner = text("worker 2"), .lease_ms = 60000};
+    memcpy(c.token, token_1, 16);
+    kept_row k = {.times = 0};
+    CHECK_OK(eyot__store_claim(store, &c, keep_row, &k, &err));
+    eyot_commit back = commit_of("a17", 1, NULL, 0);
+    back.epoch = k.row.epoch;
+    back.status = EYOT_RUN_SUSPENDED;
+    back.lease_ms = 0;
+    back.due_in_ms = INT64_MAX;
+    CHECK_OK(commit(&back));
+    CHECK_STATUS(eyot__store_delete_run(store, text("a17"), k.row.epoch - 1, &err), EYOT_EBUSY);
+    CHECK_INT(get("a17").row.status, EYOT_RUN_SUSPENDED);
+    CHECK_OK(eyot__store_delete_run(store, text("a17"), k.row.epoch, &err));
+}
+
+static void delete__keeps_a_worker_from_bringing_the_run_back(void)
+{
+    kept_row k = {.times = 0};
+    NEEDS(delete_run, eyot__store_delete_run(store, text("a17"), 1, &err));
+    new_run("a17");
+    CHECK_OK(eyot__store_delete_run(store, text("a17"), 1, &err));
+    CHECK_STATUS(commit_task("a17", 1, "late"), EYOT_EGONE);
+    CHECK_STATUS(release("a17", 1, EYOT_RUN_SUSPENDED, 0), EYOT_EGONE);
+    eyot_claim c = {.run = text("a17"), .owner = text("worker 1"), .lease_ms = 60000, .steal_epoch = 1};
+    CHECK_STATUS(eyot__store_claim(store, &c, keep_row, &k, &err), EYOT_ENOTFOUND);
+    c.run = text("");
+    CHECK_STATUS(eyot__store_claim(store, &c, keep_row, &k, &err), EYOT_ENOTFOUND);
+    eyot_run_filter f = {.size = sizeof f};
+    CHECK_INT(count_runs(&f), 0);
 }
 
 static void delete__frees_the_id_of_a_released_run(void)

@@ -70,6 +70,7 @@ typedef struct store_backend {
     X(backend, post__to_a_held_run_wakes_it_when_it_suspends)     \
     X(backend, inbox__is_consumed_by_the_commit_alone)            \
     X(backend, outbox__has_the_events_of_commits_alone)           \
+    X(backend, outbox__takes_events_that_come_with_a_release)     \
     X(backend, outbox__takes_ids_of_the_run_alone)                \
     X(backend, outbox__keeps_the_order_of_each_run)               \
     X(backend, outbox__keeps_what_is_not_acknowledged)            \
@@ -78,8 +79,11 @@ typedef struct store_backend {
     X(backend, value__of_one_namespace_is_not_of_another)         \
     X(backend, prune__drops_what_no_snapshot_needs)               \
     X(backend, prune__is_refused_when_the_head_moved)             \
+    X(backend, prune__leaves_holes_that_readers_pass_over)        \
     X(backend, delete__leaves_a_tombstone_while_a_lease_runs)     \
     X(backend, delete__of_a_run_that_others_hold_is_busy)         \
+    X(backend, delete__by_an_epoch_that_is_over_is_busy)          \
+    X(backend, delete__keeps_a_worker_from_bringing_the_run_back) \
     X(backend, delete__frees_the_id_of_a_released_run)            \
     X(backend, delete__takes_the_values_of_the_run_along)
 

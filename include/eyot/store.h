@@ -94,7 +94,7 @@ typedef struct eyot_commit {
     uint8_t token[16];
     uint64_t head; /* seq before; the entries are head+1 … head+n_entries */
     const eyot_entry *entries;
-    size_t n_entries; /* 0: only renews or releases; the row's crc then stays as it is */
+    size_t n_entries; /* 0: only renews or releases, maybe with events; the row's crc then stays as it is */
     const eyot_event *events;
     size_t n_events;
     const eyot_bytes *inbox_done; /* ids of messages consumed with it */
@@ -204,8 +204,9 @@ typedef struct eyot_store_ops {
     /* Removes entries of a run that nothing needs any more. ESTALE: head is another. EINVAL: an entry that is not before
      * the newest snapshot; nothing is removed then. ENOTFOUND. */
     eyot_status (*prune)(void *s, eyot_bytes run, const uint64_t *drop_seq, size_t n, uint64_t head, eyot_error *e);
-    /* Removes a run that is not held, or is held in this epoch, and the values of the namespace "run/<its id>"; leaves a
-     * tombstone that keeps the id taken until a lease of it could have ended. ENOTFOUND, EBUSY. */
+    /* Removes a run in this epoch, held or not, or in any that is not held when epoch is 0, and the values of the namespace
+     * "run/<its id>"; leaves a tombstone that keeps the id taken until a lease of it could have ended. ENOTFOUND; EBUSY: held,
+     * or in another epoch. */
     eyot_status (*delete_run)(void *s, eyot_bytes run, uint64_t epoch, eyot_error *e);
 } eyot_store_ops;
 
