@@ -73,13 +73,25 @@ static eyot_status note_entry(void *arg, const eyot_entry *entry)
     return EYOT_OK;
 }
 
-/* The first entry with this step: that of its task, or the snapshot that stands for it. Steps grow with seqs, so it is
- * searched for by halves. */
+/* Why the search has ended without it: `next` is the first entry with a later step, `from` comes right after the last one with
+ * an earlier step. */
+static eyot_status no_step(eyot_bytes run, uint64_t step, uint64_t from, uint64_t next, eyot_error *e)
+{
+    unsigned long long number = step;
+    if (next > from)
+        return eyot_error_set(e, EYOT_ENOTFOUND, "run " EYOT__ID " no longer has step %llu: it was pruned",
+                              EYOT__ID_ARGS(run), number);
+    return eyot_error_set(e, EYOT_ENOTFOUND, "run " EYOT__ID " has no step %llu", EYOT__ID_ARGS(run), number);
+}
+
+/* Steps grow with seqs, so it is searched for by halves. What pruning leaves of a snapshot's entries are the first ones: of
+ * every entry that is there, those it builds on are there, too. */
 eyot_status eyot__past_find_step(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t *seq,
                                  eyot_error *e)
 {
     found_entry best = {0};
-    for (uint64_t from = 1, to = head; from <= to;) {
+    uint64_t from = 1;
+    for (uint64_t to = head; from <= to;) {
         uint64_t middle = from + (to - from) / 2;
         found_entry at = {0};
         eyot_status status = eyot__store_list_entries(store, run, middle, 1, false, note_entry, &at, e);
@@ -92,9 +104,24 @@ eyot_status eyot__past_find_step(eyot_store *store, eyot_bytes run, uint64_t hea
             to = middle - 1;
     }
     *seq = best.seq;
-    return best.seq && best.step == step ? EYOT_OK
-                                         : eyot_error_set(e, EYOT_ENOTFOUND, "run " EYOT__ID " has no step %llu",
-                                                          EYOT__ID_ARGS(run), (unsigned long long)step);
+    return best.seq && best.step == step ? EYOT_OK : no_step(run, step, from, best.seq, e);
+}
+
+static eyot_status note_newest(void *arg, const eyot_run_row *row)
+{
+    *(found_entry *)arg = (found_entry){row->head, row->steps};
+    return EYOT_OK;
+}
+
+eyot_status eyot__past_has_step(eyot_store *store, const char *run_id, uint64_t *step, eyot_error *e)
+{
+    found_entry newest = {0};
+    uint64_t seq;
+    eyot_bytes run = eyot__bytes(run_id, strlen(run_id));
+    eyot_status status = eyot__store_get_run(store, run, note_newest, &newest, e);
+    if (status) return status;
+    if (*step == EYOT_LATEST) *step = newest.step;
+    return eyot__past_find_step(store, run, newest.seq, *step, &seq, e);
 }
 
 /* The first entry there is, or that of a step. */
@@ -155,6 +182,23 @@ static eyot_status gather_branches(eyot_checkpoint *c, eyot_error *e)
     return status ? eyot_error_set(e, status, "out of memory") : eyot__frontier_result(f, &c->state, e);
 }
 
+static eyot_status load_at(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g, eyot_bytes run, uint64_t seq,
+                           eyot_error *e)
+{
+    eyot_checkpoint *c = calloc(1, sizeof *c);
+    if (!c) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+    c->graph = g;
+    eyot__frontier_init(&c->frontier, g, false, sizeof(eyot__activation), NULL, 0, NULL);
+    eyot__history_release(&c->frontier.history, c->frontier.history.root);
+    eyot_status status = eyot__rebuild_at(&c->frontier, &c->built, store, run, seq, e);
+    if (!status) status = gather_branches(c, e);
+    if (status)
+        eyot_checkpoint_free(c);
+    else
+        *out = c;
+    return status;
+}
+
 eyot_status eyot_store_load_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,
                                        const char *run_id, uint64_t step, eyot_error *e)
 {
@@ -163,21 +207,16 @@ eyot_status eyot_store_load_checkpoint(eyot_checkpoint **out, eyot_store *store,
     eyot_status status = eyot__past_check(store, g, run_id, &head, e);
     if (status) return status;
     eyot_bytes run = eyot__bytes(run_id, strlen(run_id));
-    if (step != EYOT_LATEST) status = eyot__past_find_step(store, run, head, step, &seq, e);
-    if (status) return status;
-    eyot_checkpoint *c = calloc(1, sizeof *c);
-    if (!c) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
-    c->graph = g;
-    eyot__frontier_init(&c->frontier, g, false, sizeof(eyot__activation), NULL, 0, NULL);
-    eyot__history_release(&c->frontier.history, c->frontier.history.root);
-    status = eyot__rebuild_at(&c->frontier, &c->built, store, run, seq, e);
-    if (!status) status = gather_branches(c, e);
-    if (status) {
-        eyot_checkpoint_free(c);
-        return status;
+    if (step == EYOT_LATEST) return load_at(out, store, g, run, seq, e);
+    /* Pruned between the two calls, another entry stands for the step, or none. */
+    for (status = EYOT_ENOTFOUND; status == EYOT_ENOTFOUND;) {
+        uint64_t tried = seq;
+        eyot_status found = eyot__past_find_step(store, run, head, step, &seq, e);
+        if (found) return found;
+        if (seq == tried) break;
+        status = load_at(out, store, g, run, seq, e);
     }
-    *out = c;
-    return EYOT_OK;
+    return status;
 }
 
 eyot_status eyot_store_load_latest_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,

@@ -6,6 +6,7 @@
 #include "core/options.h"
 #include "core/outbox.h"
 #include "core/record.h"
+#include "core/skim.h"
 #include "core/transfer.h"
 
 enum { PAGE_FIRST = 4, PAGE_MOST = 256, PAGE_FEW = 256 * 1024, PAGE_LARGE = 4 << 20, EVENTS = 256 };
@@ -20,8 +21,9 @@ typedef struct exporting {
     eyot__chain chain;
     eyot_buf line, source, note;
     eyot__outbox events;
-    uint64_t head, next; /* of the entries that are to be written */
-    eyot_buf page;       /* keys and bodies of entries */
+    uint64_t head, snapshot_seq; /* of the run as it is written */
+    uint64_t next;               /* the entry that is to be read */
+    eyot_buf page;               /* keys and bodies of entries */
     eyot_entry entries[PAGE_MOST];
     size_t n;
     eyot_error told;
@@ -99,6 +101,7 @@ static eyot_status make_header(void *arg, const eyot_run_row *row)
         return eyot_error_set(&x->told, EYOT_ECORRUPT, "run %s: its graph's fingerprint is none", x->id);
     memcpy(f->text, row->fingerprint.p, row->fingerprint.n);
     x->head = row->head;
+    x->snapshot_seq = row->snapshot_seq;
     eyot_buf *line = &x->line;
     eyot__line_begin(line, &x->chain);
     eyot__line_put_string(line, "format", EYOT__STREAM_FORMAT);
@@ -137,17 +140,24 @@ static eyot_status write_header(exporting *x, eyot_error *e)
 
 /* ---- entries and notes ------------------------------------------------------------------------------------------- */
 
+static eyot_status was_changed(exporting *x, eyot_error *e)
+{
+    return eyot_error_set(e, EYOT_EGONE, "run %s was deleted or pruned while it was exported, or entry %llu is lost",
+                          x->id, (unsigned long long)x->next);
+}
+
 /* Copied: writing may take its time, and no store is to wait for it. */
 static eyot_status on_entry(void *arg, const eyot_entry *entry)
 {
     exporting *x = arg;
     eyot__record record;
     if (entry->seq > x->head) return EYOT_OK;
-    if (entry->seq != x->next + x->n)
-        return eyot_error_set(&x->told, EYOT_ENOTSUP, "run %s: entry %llu is not there any more: it was pruned", x->id,
-                              (unsigned long long)(x->next + x->n));
+    /* What goes on after pruned entries is a snapshot, and none that the run was given after the first line was written. */
+    if (entry->seq != x->next && (entry->kind != EYOT_ENTRY_SNAPSHOT || entry->seq > x->snapshot_seq))
+        return was_changed(x, &x->told);
     eyot_status status = eyot__record_open(&record, entry->body, x->run, entry->seq, &x->told);
     if (status) return status;
+    x->next = entry->seq + 1;
     eyot_entry *to = &x->entries[x->n++];
     *to = *entry;
     to->key.p = (const void *)(uintptr_t)x->page.len;
@@ -169,22 +179,13 @@ static eyot_status write_note(exporting *x, const char *key, eyot_error *e)
     return write_line(x, e);
 }
 
-/* The number of the attempt that an entry is of: what stands behind node, stamp and path. 0: it is of none. */
+/* The number of the attempt that an entry is of; 0: it is of none. */
 static uint64_t attempt_of(const exporting *x, const eyot_entry *entry)
 {
     eyot__record record;
-    size_t len;
-    if (entry->kind != EYOT_ENTRY_TASK && entry->kind != EYOT_ENTRY_ATTEMPT) return 0;
+    eyot__skim skim;
     if (eyot__record_open(&record, entry->body, x->run, entry->seq, NULL)) return 0;
-    eyot__reader *in = &record.payload;
-    (void)eyot__read_bytes(in, &len);
-    for (size_t n = eyot__read_count(in, 1); n > 0 && !in->failed; n--) (void)eyot__read_varint(in);
-    for (size_t parts = eyot__read_count(in, 2); parts > 0 && !in->failed; parts--) {
-        (void)eyot__read_varint(in);
-        for (size_t n = eyot__read_count(in, 1); n > 0 && !in->failed; n--) (void)eyot__read_varint(in);
-    }
-    uint64_t attempt = eyot__read_varint(in);
-    return in->failed ? 0 : attempt;
+    return eyot__record_skim(&skim, &record) ? skim.attempt : 0;
 }
 
 static eyot_status write_attempt_note(exporting *x, const eyot_entry *entry, eyot_error *e)
@@ -224,22 +225,27 @@ static eyot_status write_entries(exporting *x, eyot_error *e)
 {
     uint32_t limit = PAGE_FIRST;
     eyot_status status = EYOT_OK;
-    for (x->next = 1; x->next <= x->head && !status; x->next += x->n) {
+    for (x->next = 1; x->next <= x->head && !status;) {
         eyot_error own = {.text = ""};
         x->n = 0;
         eyot__buf_reset(&x->page);
         eyot__error_none(&x->told);
         status = eyot__store_list_entries(x->store, x->run, x->next, limit, true, on_entry, x, &own);
         if (status && e) *e = x->told.status ? x->told : own;
-        if (!status && x->n == 0)
-            status = eyot_error_set(e, EYOT_EGONE, "run %s was deleted meanwhile, or entry %llu is missing", x->id,
-                                    (unsigned long long)x->next);
+        if (!status && x->n == 0) status = was_changed(x, e);
         if (!status) status = write_page(x, e);
         if (x->page.len > PAGE_LARGE && limit > 1) limit /= 2;
         if (x->page.len < PAGE_FEW && limit < PAGE_MOST) limit *= 2;
     }
-    if (!status) status = write_note(x, EYOT_NOTE_GRAPH, e);
-    for (size_t i = 0; i < x->options.n_notes && !status; i++) status = write_note(x, x->options.notes[i], e);
+    return status;
+}
+
+static eyot_status write_notes(exporting *x, eyot_error *e)
+{
+    eyot_status status = write_note(x, EYOT_NOTE_GRAPH, e);
+    if (!status) status = write_note(x, EYOT_NOTE_LABELS, e);
+    for (size_t i = 0; i < x->options.n_notes && !status; i++)
+        if (strcmp(x->options.notes[i], EYOT_NOTE_LABELS) != 0) status = write_note(x, x->options.notes[i], e);
     return status;
 }
 
@@ -271,6 +277,7 @@ eyot_status eyot_store_export(eyot_store *store, const char *run_id, const eyot_
                              : collect_events(x, e);
     if (!status) status = write_header(x, e);
     if (!status) status = write_entries(x, e);
+    if (!status) status = write_notes(x, e);
     if (!status) status = write_events(x, e);
     if (!status) status = write_end(x, e);
     if (status == EYOT_ENOMEM) no_memory(e); /* a store that fills our buffer says nothing */

@@ -2,9 +2,12 @@
 /* A run taken in from a stream of lines: docs/format.md.
  *
  * While it is taken in, the run is held, for longer than anybody waits, by an owner "import/" and who that is: so nobody
- * claims it, by id or by queue, and nobody takes half of it for a run. The last entry comes with the events and the release
- * in one commit. What a process leaves that dies before that is known by its owner, and removed by the next import of the
- * same run or by deleting it. */
+ * claims it, by id or by queue, and nobody takes half of it for a run. The events come with the release, in one commit. What a
+ * process leaves that dies before that is known by its owner, and removed by the next import of the same run or by
+ * deleting it.
+ *
+ * A store takes entries without holes only. Those that were pruned from the exported run are filled with empty ones, which are
+ * pruned as soon as they are written. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,14 +43,20 @@ typedef struct importing {
     bool ended;      /* the stream has no more bytes */
     eyot__chain chain;
     header h;
-    char id[129]; /* of the run in the store */
+    uint64_t version; /* of the stream */
+    char id[129];     /* of the run in the store */
     eyot_buf source;
 
     eyot_buf bytes; /* keys and bodies of the entries that are not yet written; their pointers are offsets in it */
     eyot_entry entries[BATCH + 1];
     size_t n;
+    struct {
+        uint64_t from, to;
+    } fill[BATCH + 1]; /* that is to be pruned; the last one may still grow */
+    size_t n_fill;
     uint64_t seq, step, snapshot_seq; /* of the last entry that was read */
     uint64_t written;                 /* head in the store */
+    uint64_t can_prune;               /* what is before it can be pruned there; 0: nothing */
     eyot__outbox events;
     bool created;
     uint8_t token[16];
@@ -213,10 +222,10 @@ static bool header_is_good(const importing *m)
            h->queue.n < 256;
 }
 
-static eyot_status read_format(eyot__line *line, eyot_error *e)
+static eyot_status read_format(eyot__line *line, uint64_t *of, eyot_error *e)
 {
     eyot_bytes format = eyot__line_text(line, "format");
-    uint64_t version = eyot__line_number(line, "version");
+    uint64_t version = *of = eyot__line_number(line, "version");
     if (line->failed || !eyot__bytes_equal(format, eyot__bytes(EYOT__STREAM_FORMAT, strlen(EYOT__STREAM_FORMAT))))
         return eyot__line_blame(line, e, "this is no stream of a run");
     if (version > EYOT__STREAM_VERSION)
@@ -231,7 +240,7 @@ static eyot_status read_header(importing *m, eyot_error *e)
     eyot__line line;
     header *h = &m->h;
     eyot_status status = open_next(m, &line, e);
-    if (!status) status = read_format(&line, e);
+    if (!status) status = read_format(&line, &m->version, e);
     if (status) return status;
     (void)eyot__line_text(&line, "eyot");
     h->run = keep(&h->texts, eyot__line_text(&line, "run"));
@@ -289,60 +298,119 @@ static uint32_t crc_of(const eyot_commit *c)
     return crc ? crc : 1;
 }
 
-/* The first `n` of the entries that wait; `last`: with the events, and the run is let go. */
-static eyot_status write_entries(importing *m, size_t n, bool last, eyot_error *e)
+/* What stands for an entry that was pruned; a record is never empty. */
+static bool is_fill(const eyot_entry *entry)
+{
+    return entry->body.n == 0;
+}
+
+static eyot_status commit(importing *m, eyot_commit *c, eyot_error *e)
+{
+    memcpy(c->token, m->token, sizeof c->token);
+    eyot_status status = m->created ? eyot__store_commit(m->store, c, 1, e) : create(m, c, e);
+    if (!status && c->result && c->result != EYOT_EALREADY)
+        status = eyot_error_set(e, c->result, "run %s: %s", m->id, eyot_status_text(c->result));
+    return status;
+}
+
+/* The entries that wait. Fill at the end counts as a snapshot, so that what is before it can be pruned. */
+static eyot_status write_entries(importing *m, eyot_error *e)
 {
     eyot_entry batch[BATCH + 1];
     eyot_commit c = {.run = eyot__bytes(m->id, strlen(m->id)),
                      .epoch = 1,
                      .head = m->written,
                      .entries = batch,
-                     .n_entries = n,
-                     .status = last ? (uint32_t)m->h.status : EYOT_RUN_RUNNING,
-                     .lease_ms = last ? 0 : LEASE_MS,
+                     .n_entries = m->n,
+                     .status = EYOT_RUN_RUNNING,
+                     .lease_ms = LEASE_MS,
                      .due_in_ms = INT64_MAX};
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < m->n; i++) {
+        bool fill = is_fill(&m->entries[i]);
         batch[i] = m->entries[i];
+        if (batch[i].kind == EYOT_ENTRY_SNAPSHOT || (fill && i + 1 == m->n)) c.snapshot_seq = batch[i].seq;
+        if (fill) continue;
         batch[i].key.p = m->bytes.data + (uintptr_t)batch[i].key.p;
         batch[i].body.p = m->bytes.data + (uintptr_t)batch[i].body.p;
-        if (batch[i].kind == EYOT_ENTRY_SNAPSHOT) c.snapshot_seq = batch[i].seq;
     }
-    memcpy(c.token, m->token, sizeof c.token);
-    c.crc = n ? crc_of(&c) : 0;
-    if (last) eyot__outbox_make(&m->events, &c);
-    eyot_status status = m->created ? eyot__store_commit(m->store, &c, 1, e) : create(m, &c, e);
-    if (!status && c.result && c.result != EYOT_EALREADY)
-        status = eyot_error_set(e, c.result, "run %s: %s", m->id, eyot_status_text(c.result));
+    c.crc = crc_of(&c);
+    eyot_status status = commit(m, &c, e);
     if (status) return status;
-    m->written += n;
-    /* What stays moves to the front. */
-    size_t from = n < m->n ? (size_t)(uintptr_t)m->entries[n].key.p : m->bytes.len;
-    if (from > 0) memmove(m->bytes.data, m->bytes.data + from, m->bytes.len - from);
-    m->bytes.len -= from;
-    m->n -= n;
-    for (size_t i = 0; i < m->n; i++) {
-        m->entries[i] = m->entries[i + n];
-        m->entries[i].key.p = (const void *)((uintptr_t)m->entries[i].key.p - from);
-        m->entries[i].body.p = (const void *)((uintptr_t)m->entries[i].body.p - from);
-    }
+    m->written += m->n;
+    if (c.snapshot_seq) m->can_prune = c.snapshot_seq;
+    m->n = 0;
+    eyot__buf_reset(&m->bytes);
     return EYOT_OK;
 }
 
-/* All entries that were read, but for the last one of the run, unless it is the only one. */
+static eyot_status prune_fill(importing *m, uint64_t from, uint64_t to, eyot_error *e)
+{
+    uint64_t seqs[BATCH];
+    eyot_status status = EYOT_OK;
+    while (from <= to && !status) {
+        size_t n = 0;
+        while (n < BATCH && from <= to) seqs[n++] = from++;
+        status = eyot__store_prune(m->store, eyot__bytes(m->id, strlen(m->id)), seqs, n, m->written, e);
+    }
+    return status;
+}
+
+static eyot_status prune_all_fill(importing *m, eyot_error *e)
+{
+    eyot_status status = EYOT_OK;
+    size_t left = 0;
+    for (size_t i = 0; i < m->n_fill && !status; i++) {
+        uint64_t from = m->fill[i].from, to = m->fill[i].to;
+        if (to >= m->can_prune) to = m->can_prune - 1;
+        status = prune_fill(m, from, to, e);
+        if (to == m->fill[i].to) continue;
+        m->fill[left].from = to + 1 > from ? to + 1 : from;
+        m->fill[left++].to = m->fill[i].to;
+    }
+    m->n_fill = left;
+    return status;
+}
+
 static eyot_status flush(importing *m, eyot_error *e)
 {
-    size_t n = m->n;
-    if (n > 0 && m->seq == m->h.head && m->h.head > 1) n--;
-    return m->store && n > 0 ? write_entries(m, n, false, e) : EYOT_OK;
+    if (!m->store || m->n == 0) return EYOT_OK;
+    eyot_status status = write_entries(m, e);
+    return status || m->n_fill == 0 ? status : prune_all_fill(m, e);
+}
+
+static eyot_status release(importing *m, eyot_error *e)
+{
+    eyot_commit c = {.run = eyot__bytes(m->id, strlen(m->id)),
+                     .epoch = 1,
+                     .head = m->written,
+                     .status = (uint32_t)m->h.status,
+                     .due_in_ms = INT64_MAX};
+    eyot__outbox_make(&m->events, &c);
+    return commit(m, &c, e);
 }
 
 /* ---- what lines say ---------------------------------------------------------------------------------------------- */
 
+/* The first one, and the next one after some that were pruned, is a snapshot; version 1 has no pruned ones. */
 static bool entry_fits(const importing *m, const eyot_entry *entry)
 {
-    bool first = entry->seq != 1 || entry->kind == EYOT_ENTRY_SNAPSHOT;
-    return first && entry->seq == m->seq + 1 && entry->seq <= m->h.head && entry->step >= m->step &&
-           entry->step <= m->h.steps && entry->key.n <= 256;
+    bool follows = entry->seq == m->seq + 1, snapshot = entry->kind == EYOT_ENTRY_SNAPSHOT;
+    bool fits = m->seq > 0 && follows ? true : snapshot && (follows || (m->version > 1 && entry->seq > m->seq));
+    return fits && entry->seq <= m->h.head && entry->step >= m->step && entry->step <= m->h.steps &&
+           entry->key.n <= 256;
+}
+
+static eyot_status fill_up_to(importing *m, uint64_t seq, eyot_error *e)
+{
+    eyot_status status = EYOT_OK;
+    if (seq == m->seq + 1 || !m->store) return EYOT_OK;
+    m->fill[m->n_fill].from = m->seq + 1;
+    m->fill[m->n_fill++].to = seq - 1;
+    while (m->seq + 1 < seq && !status) {
+        m->entries[m->n++] = (eyot_entry){.seq = ++m->seq, .step = m->step, .kind = EYOT_ENTRY_STATUS};
+        if (m->n >= BATCH) status = flush(m, e);
+    }
+    return status;
 }
 
 static eyot_status take_entry(importing *m, eyot__line *line, eyot_error *e)
@@ -361,6 +429,8 @@ static eyot_status take_entry(importing *m, eyot__line *line, eyot_error *e)
     if (!status && record.kind != entry.kind)
         status = eyot_error_set(&own, EYOT_ECORRUPT, "the record is of another kind");
     if (status) return eyot_error_set(e, status, "line %llu: %s", (unsigned long long)line->number, own.text);
+    status = fill_up_to(m, entry.seq, e);
+    if (status) return status;
     m->seq = entry.seq;
     m->step = entry.step;
     if (entry.kind == EYOT_ENTRY_SNAPSHOT) m->snapshot_seq = entry.seq;
@@ -490,10 +560,10 @@ static eyot_status begin(importing *m, eyot_error *e)
 
 static eyot_status finish(importing *m, eyot_error *e)
 {
-    eyot_status status = m->created ? EYOT_OK : flush(m, e);
+    eyot_status status = flush(m, e);
     if (!status)
         status = eyot_store_put_note(m->store, m->id, EYOT_NOTE_IMPORTED, eyot_version(), strlen(eyot_version()), e);
-    return status ? status : write_entries(m, m->n, true, e);
+    return status ? status : release(m, e);
 }
 
 eyot_status eyot_store_import(eyot_store *store, const eyot_import_options *options, eyot_read_fn read, void *arg,

@@ -189,19 +189,33 @@ static eyot_status find_place(note_place *p, eyot_store *store, const char *run_
     return EYOT_OK;
 }
 
+eyot_status eyot__note_get(eyot_store *store, const char *run_id, const char *key, uint64_t *version, eyot_buf *out,
+                           eyot_error *e)
+{
+    note_place at;
+    *version = 0;
+    eyot_status status = find_place(&at, store, run_id, key, e);
+    return status ? status : eyot__store_kv_get(store, at.ns, at.key, version, out, e);
+}
+
+eyot_status eyot__note_cas(eyot_store *store, const char *run_id, const char *key, uint64_t version, const void *bytes,
+                           size_t len, eyot_error *e)
+{
+    note_place at;
+    eyot_status status = find_place(&at, store, run_id, key, e);
+    return status ? status : eyot__store_kv_cas(store, at.ns, at.key, version, eyot__bytes(bytes, len), 0, e);
+}
+
 eyot_status eyot_store_put_note(eyot_store *store, const char *run_id, const char *key, const void *bytes, size_t len,
                                 eyot_error *e)
 {
-    note_place at;
     eyot_buf old = EYOT__BUF_INIT;
-    eyot_status status = find_place(&at, store, run_id, key, e);
-    if (status) return status;
-    status = EYOT_ESTALE;
+    eyot_status status = EYOT_ESTALE;
     for (int i = 0; i < TRIES && status == EYOT_ESTALE; i++) {
-        uint64_t version = 0;
+        uint64_t version;
         eyot__buf_reset(&old);
-        status = eyot__store_kv_get(store, at.ns, at.key, &version, &old, e);
-        if (!status) status = eyot__store_kv_cas(store, at.ns, at.key, version, eyot__bytes(bytes, len), 0, e);
+        status = eyot__note_get(store, run_id, key, &version, &old, e);
+        if (!status) status = eyot__note_cas(store, run_id, key, version, bytes, len, e);
     }
     eyot__buf_clear(&old);
     return status;
@@ -209,10 +223,8 @@ eyot_status eyot_store_put_note(eyot_store *store, const char *run_id, const cha
 
 eyot_status eyot_store_get_note(eyot_store *store, const char *run_id, const char *key, eyot_buf *out, eyot_error *e)
 {
-    note_place at;
-    uint64_t version = 0;
-    eyot_status status = find_place(&at, store, run_id, key, e);
-    if (!status) status = eyot__store_kv_get(store, at.ns, at.key, &version, out, e);
+    uint64_t version;
+    eyot_status status = eyot__note_get(store, run_id, key, &version, out, e);
     if (!status && version == 0)
         status = eyot_error_set(e, EYOT_ENOTFOUND, "run %s has no note \"%.64s\"", run_id, key);
     return status;

@@ -26,6 +26,7 @@ typedef struct past {
     spot *spots;
     bool begun;
     uint64_t seq, step; /* of the entry before */
+    uint64_t n_pruned;  /* entries that are missing since the one that was told last */
     eyot_buf text;      /* of the entry that is told: its strings, each with a NUL */
     eyot_history_hop *hops;
     const char **joined;
@@ -175,6 +176,8 @@ static bool room(void *items, size_t *cap, size_t n, size_t size)
 static eyot_status tell(past *p, eyot_history_entry *h)
 {
     h->size = sizeof *h;
+    h->n_pruned = p->n_pruned;
+    p->n_pruned = 0;
     eyot_status status = p->fn(p->arg, h);
     p->ended = status != EYOT_OK;
     return status;
@@ -315,6 +318,7 @@ static eyot_status see_entry(past *p, const eyot_entry *entry, eyot__record *rec
     if (record->kind != EYOT_ENTRY_SNAPSHOT && !follows)
         return p->begun ? eyot_error_set(e, EYOT_ECORRUPT, "entry %llu is missing", (unsigned long long)p->seq + 1)
                         : eyot_error_set(e, EYOT_ECORRUPT, "there is no snapshot before it");
+    p->n_pruned += entry->seq - p->seq - 1;
     p->seq = entry->seq;
     p->step = entry->step;
     switch (record->kind) {

@@ -13,8 +13,10 @@ eyot_status eyot__past_check_with(eyot_store *store, const eyot_graph *g, const 
 /* Of step 0 the first entry there is; else as below. */
 eyot_status eyot__past_find_beginning(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t *seq,
                                       eyot_error *e);
-/* The first entry with this step. ENOTFOUND, and what the store says. */
+/* The first entry with this step: that of its task, or the snapshot that stands for it. ENOTFOUND: there is none, or it was pruned. */
 eyot_status eyot__past_find_step(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t *seq,
                                  eyot_error *e);
+/* That the run has the step; EYOT_LATEST becomes the number of the newest. ENOTFOUND, and what the store says. */
+eyot_status eyot__past_has_step(eyot_store *store, const char *run_id, uint64_t *step, eyot_error *e);
 
 #endif

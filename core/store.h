@@ -84,4 +84,11 @@ eyot_status eyot__store_prune(eyot_store *s, eyot_bytes run, const uint64_t *dro
                               eyot_error *e);
 eyot_status eyot__store_delete_run(eyot_store *s, eyot_bytes run, uint64_t epoch, eyot_error *e);
 
+/* core/manage.c: a note with its version, 0 when it is not there; and writing it iff the version still is this one. EINVAL, and as
+ * the slots kv_get and kv_cas. */
+eyot_status eyot__note_get(eyot_store *s, const char *run_id, const char *key, uint64_t *version, eyot_buf *out,
+                           eyot_error *e);
+eyot_status eyot__note_cas(eyot_store *s, const char *run_id, const char *key, uint64_t version, const void *bytes,
+                           size_t len, eyot_error *e);
+
 #endif

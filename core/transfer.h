@@ -12,7 +12,7 @@
 #include "core/store.h"
 
 #define EYOT__STREAM_FORMAT "eyot run"
-enum { EYOT__STREAM_VERSION = 1 };
+enum { EYOT__STREAM_VERSION = 2 };
 
 /* What runs along with the lines on both sides. */
 typedef struct eyot__chain {

@@ -373,11 +373,11 @@ TEST(transfer__a_newer_stream_is_told_from_a_damaged_one)
 {
     char line[256], stream[300];
     eyot_error e;
-    int n = snprintf(line, sizeof line, "{\"line\":1,\"format\":\"eyot run\",\"version\":2,\"more\":true");
+    int n = snprintf(line, sizeof line, "{\"line\":1,\"format\":\"eyot run\",\"version\":3,\"more\":true");
     n = snprintf(stream, sizeof stream, "%s,\"crc\":\"%08lx\"}\n", line,
                  (unsigned long)eyot__crc32c(0, line, (size_t)n));
     CHECK_STATUS(import_bytes(NULL, stream, (size_t)n, 0, NULL, &e), EYOT_EFORMAT);
-    CHECK_STR(e.text, "line 1: written in version 2 of the stream; this library reads up to 1");
+    CHECK_STR(e.text, "line 1: written in version 3 of the stream; this library reads up to 2");
     CHECK_STATUS(import_bytes(NULL, "", 0, 0, NULL, &e), EYOT_ECORRUPT);
 }
 

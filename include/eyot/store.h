@@ -267,6 +267,101 @@ EYOT_API eyot_status eyot_store_get_run_graph(eyot_store *store, const char *run
 EYOT_API eyot_status eyot_store_compare_graph(eyot_store *store, const char *run_id, const eyot_graph *g,
                                               eyot_change_fn fn, void *arg, eyot_error *e);
 
+/* ---- labels ---- */
+/* Names for steps of a run, kept in its note "labels": they go with it when it is deleted, exported or imported. A name is
+ * [A-Za-z0-9][A-Za-z0-9._-]{0,63}, and neither "latest" nor digits alone, which mean steps already. A labelled step is not
+ * pruned; one that is labelled in the moment in which it is pruned may be lost nevertheless. */
+#define EYOT_NOTE_LABELS "labels"
+
+/* Gives a step (EYOT_LATEST: the newest) a name; one that another step has moves. EINVAL: the name; ENOTFOUND: no such run or
+ * step; ENOTSUP: the store keeps no notes; ECORRUPT: the note is none of labels; ESTALE (others never let it), and what the
+ * store says. May block. */
+EYOT_API eyot_status eyot_store_label(eyot_store *store, const char *run_id, uint64_t step, const char *name,
+                                      eyot_error *e);
+/* Takes the name away. ENOTFOUND: no step has it; otherwise as above. */
+EYOT_API eyot_status eyot_store_unlabel(eyot_store *store, const char *run_id, const char *name, eyot_error *e);
+/* The step that has the name. ENOTFOUND: none has; otherwise as above. */
+EYOT_API eyot_status eyot_store_find_label(eyot_store *store, const char *run_id, const char *name, uint64_t *step,
+                                           eyot_error *e);
+/* The name is borrowed for the call. */
+typedef eyot_status (*eyot_label_fn)(void *arg, uint64_t step, const char *name);
+/* All labels of a run by step, then by name; none of a run that is not there. `fn` may use the store, and ends the walk by returning
+ * non-zero, which is then returned. */
+EYOT_API eyot_status eyot_store_list_labels(eyot_store *store, const char *run_id, eyot_label_fn fn, void *arg,
+                                            eyot_error *e);
+
+/* ---- retention ---- */
+typedef enum eyot_retain_flag {
+    EYOT_RETAIN_DRY_RUN = 1, /* nothing is removed, only told */
+    EYOT_RETAIN_FAILED = 2   /* gc: failed and dead runs are deleted too, though they could be resumed */
+} eyot_retain_flag;
+
+/* Which steps are kept: those that one of these names, those with a label, and those that another run was forked from. All
+ * zero: only these and what the run itself needs. */
+typedef struct eyot_retain {
+    size_t size;         /* sizeof(eyot_retain) */
+    uint64_t keep_last;  /* so many steps up to the newest */
+    uint64_t keep_every; /* those whose number it divides, so also step 0. 0: none */
+    /* Those whose task ended so recently, by the store's clock; where that is not known, the run's beginning counts. 0:
+     * none. Otherwise the whole log is read. */
+    uint64_t younger_than_ms;
+    uint32_t flags; /* eyot_retain_flag */
+} eyot_retain;
+
+/* What went, or in a dry run would go. */
+typedef struct eyot_pruned {
+    uint64_t entries, bytes; /* of keys and records; what the backend spends on them comes on top */
+    uint64_t steps;          /* that have a checkpoint afterwards */
+} eyot_pruned;
+
+/* Removes from a run's log what no kept step needs: of every snapshot but the newest one the entries behind the last kept step
+ * that builds on it, and the snapshot when there is none. So every kept step has the checkpoint it had; the run goes on,
+ * whoever works on it meanwhile. What is there afterwards is whole at any moment, also when the call fails in between; then `out`
+ * (may be NULL) tells what has gone so far. `rules` may be NULL: all zero.
+ * Reads the rows of all runs once, for their origins, the log without its records once, and what goes with them.
+ * ENOTFOUND; EBUSY: it is being imported; ENOTSUP: the store cannot prune; ECORRUPT: the log has a hole that pruning did not make, or its
+ * labels are damaged; ESTALE: others write and label too fast; EINVAL, ENOMEM, and what the store says. May block. */
+EYOT_API eyot_status eyot_store_prune(eyot_store *store, const char *run_id, const eyot_retain *rules, eyot_pruned *out,
+                                      eyot_error *e);
+
+typedef struct eyot_gc_options {
+    size_t size; /* sizeof(eyot_gc_options) */
+    /* The rules for the logs of all runs that stay, its flags aside. NULL: logs stay as they are. */
+    const eyot_retain *prune;
+    uint64_t older_than_ms; /* done and cancelled runs that have been so for this long are deleted; 0: none */
+    uint32_t flags;         /* eyot_retain_flag */
+} eyot_gc_options;
+
+/* One run of which something went, or would go, or that could not be read. Everything is borrowed for the call. */
+typedef struct eyot_gc_run {
+    size_t size; /* sizeof(eyot_gc_run) of the library */
+    const char *run;
+    eyot_run_status run_status;
+    bool deleted;     /* all of it */
+    eyot_pruned gone; /* steps: 0 of a deleted one */
+    eyot_status status;
+    const char *text; /* why it was passed over: status and text of the error; OK and "": it was not */
+} eyot_gc_run;
+typedef eyot_status (*eyot_gc_fn)(void *arg, const eyot_gc_run *run);
+
+typedef struct eyot_collected {
+    uint64_t runs;    /* that were looked at */
+    uint64_t deleted; /* runs */
+    uint64_t pruned;  /* runs */
+    uint64_t skipped; /* others have changed or deleted them meanwhile: the next gc sees to them */
+    uint64_t damaged; /* told to `fn` with a status */
+    uint64_t entries, bytes;
+} eyot_collected;
+
+/* Goes through all runs: deletes those that ended long ago, prunes the others. Never deletes a run that somebody holds, that is
+ * suspended or ready, or that has changed since it was looked at. A deleted run may be the origin of others: a fork needs nothing of
+ * it. Graph sources stay: they are kept by fingerprint and shared. `fn` (may be NULL) is called on this thread, may use the store, and ends
+ * the work by returning non-zero, which is then returned. Memory in proportion to the number of forks. Reads the rows of all runs
+ * twice and the logs it touches as eyot_store_prune says; of a run that is deleted, all of its log, to tell its bytes.
+ * ENOTSUP: the store cannot prune, or delete; EINVAL, ENOMEM, and what the store says. May block. */
+EYOT_API eyot_status eyot_store_gc(eyot_store *store, const eyot_gc_options *options, eyot_gc_fn fn, void *arg,
+                                   eyot_collected *out, eyot_error *e);
+
 /* ---- moving runs ---- */
 /* Takes bytes of a stream, or fails; gives up to `room` bytes, 0 at its end. May block; must not use the store. */
 typedef eyot_status (*eyot_write_fn)(void *arg, const void *bytes, size_t len, eyot_error *e);
@@ -281,9 +376,9 @@ typedef struct eyot_export_options {
 } eyot_export_options;
 
 /* Writes a run as a stream of lines (docs/format.md): its row, its graph's source, its entries, notes, and events that nobody has
- * acknowledged; messages stay. Of a run that goes on meanwhile it is the run as of the newest entry at the beginning; of
+ * acknowledged; messages stay, labels go along. Of a run that goes on meanwhile it is the run as of the newest entry at the beginning; of
  * events, those that were there then. Memory in proportion to a few entries, and to the run's events. `options` may be NULL.
- * ENOTFOUND; ECORRUPT: an entry is damaged; ENOTSUP: entries were pruned; EBUSY: it is being imported itself; EINVAL,
+ * ENOTFOUND; ECORRUPT: an entry is damaged or lost; EGONE: the run was deleted or pruned meanwhile; EBUSY: it is being imported itself; EINVAL,
  * ENOMEM; what the store and `write` say. May block. */
 EYOT_API eyot_status eyot_store_export(eyot_store *store, const char *run_id, const eyot_export_options *options,
                                        eyot_write_fn write, void *arg, eyot_error *e);
@@ -296,7 +391,7 @@ typedef struct eyot_import_options {
 #define EYOT_NOTE_IMPORTED "imported" /* a note that every run has that was imported: who may trust its graph? */
 
 /* Takes a run in from such a stream: the same entries, byte for byte, the same status; nobody holds it, and nobody claims it
- * by queue. Its id (129 bytes; may be NULL) is told also on failure, as far as it is known. On failure nothing is left, but for the
+ * by queue. Entries that were pruned are missing there too; importing takes its time for each of them. Its id (129 bytes; may be NULL) is told also on failure, as far as it is known. On failure nothing is left, but for the
  * source of its graph maybe. What a process leaves that dies meanwhile can be told by eyot_owner_imports; nobody can claim
  * it, and the next import of this id, or eyot_store_delete, removes it. With `store` NULL the stream is only checked. Memory
  * in proportion to 1 MiB, the largest line, and the run's events. `options` may be NULL.
@@ -328,7 +423,7 @@ EYOT_API eyot_status eyot_store_ack_events(eyot_store *store, const eyot_bytes *
 typedef struct eyot_checkpoint eyot_checkpoint;
 #define EYOT_LATEST UINT64_MAX
 /* As of the first entry with that step, which is its task's (0: the start), or as of the newest entry (EYOT_LATEST). Steps that a
- * life in EYOT_EXIT did not write have none. *out is NULL on failure. ENOTFOUND (also: no such step), ECORRUPT, EFORMAT,
+ * life in EYOT_EXIT did not write have none. *out is NULL on failure. ENOTFOUND (also: no such step, or it was pruned), ECORRUPT, EFORMAT,
  * ECHANGED (the run belongs to another graph or copier), ECONFLICT (its branches cannot be joined), EINVAL, ENOMEM,
  * and what the store says. May block. The graph is borrowed until the checkpoint is freed. */
 EYOT_API eyot_status eyot_store_load_checkpoint(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g,
@@ -385,10 +480,11 @@ typedef struct eyot_history_entry {
     int64_t due_ms;                /* of EYOT_ENTRY_TIMER */
     const eyot_recorded *recorded; /* what a task was told, since its last wait: of TASK, ASKED and TIMER */
     size_t n_recorded;
+    uint64_t n_pruned; /* so many entries were pruned between the one told before and this one */
 } eyot_history_entry;
 typedef eyot_status (*eyot_history_fn)(void *arg, const eyot_history_entry *entry);
 /* Walks the log of a run as it is at the call, in order, without running any node; snapshots are passed over. Of a log that
- * was pruned it begins at a snapshot. `fn` is called on this thread, may use the store, and ends the walk by returning
+ * was pruned it tells what is there, and how much is not. `fn` is called on this thread, may use the store, and ends the walk by returning
  * non-zero, which is then returned, with `e` untouched. Memory in proportion to what is alive at once. Statuses as for a
  * checkpoint, but no ECONFLICT. May block. */
 EYOT_API eyot_status eyot_store_read_history(eyot_store *store, const eyot_graph *g, const char *run_id,

@@ -496,6 +496,27 @@ static eyot_status cancel_it(eyot_store *store, const eyot_graph *g, eyot_error 
     return eyot_store_cancel(store, "r", NULL, e);
 }
 
+static eyot_status label_it(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    (void)g;
+    return eyot_store_label(store, "waits-2", 3, "here", e);
+}
+
+static eyot_status prune_it(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    eyot_retain rules = {.size = sizeof rules, .keep_last = 3, .younger_than_ms = 1};
+    (void)g;
+    return eyot_store_prune(store, "waits-2", &rules, NULL, e);
+}
+
+static eyot_status collect(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    eyot_retain rules = {.size = sizeof rules, .keep_last = 3};
+    eyot_gc_options o = {.size = sizeof o, .prune = &rules, .older_than_ms = 3600000};
+    (void)g;
+    return eyot_store_gc(store, &o, NULL, NULL, NULL, e);
+}
+
 static eyot_status lose_owner(void *arg, const eyot_run_row *row)
 {
     *(uint64_t *)arg = row->epoch;
@@ -570,6 +591,13 @@ TEST(alloc_manage__notes_cancelling_deleting)
     every_n_looking(put_note);
     every_n_looking(cancel_it);
     every_n_looking(delete_it);
+}
+
+TEST(alloc_retain__labels_pruning_collecting)
+{
+    every_n_looking(label_it);
+    every_n_looking(prune_it);
+    every_n_looking(collect);
 }
 
 #if defined(EYOT_HAVE_SQLITE)
