@@ -97,6 +97,17 @@ static bool read_step(const char *text, uint64_t *step)
     return *step <= INT64_MAX;
 }
 
+/* Not digits alone. */
+static bool read_label(char label[65], const char *text)
+{
+    size_t n = strlen(text);
+    if (n == 0 || n > 64 || !is_alnum(text[0]) || strspn(text, "0123456789") == n) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!is_alnum(text[i]) && !strchr("._-", text[i])) return false;
+    memcpy(label, text, n + 1);
+    return true;
+}
+
 int run_word_read(run_word *out, const char *word, run_tail tail)
 {
     size_t n = strcspn(word, tail == RUN_STEP ? "@" : tail == RUN_TASK ? "/" : "");
@@ -108,8 +119,11 @@ int run_word_read(run_word *out, const char *word, run_tail tail)
         out->task = word + n + 1;
         return *out->task ? EXIT_DONE : out_error(EXIT_USAGE, "which task? after the / of \"%s\" stands none", word);
     }
-    if (strcmp(word + n + 1, "latest") == 0 || read_step(word + n + 1, &out->step)) return EXIT_DONE;
-    return out_error(EXIT_USAGE, "\"%s\" is no step; steps are 0 for the start, 1, 2, 3 ...", word + n + 1);
+    const char *step = word + n + 1;
+    if (strcmp(step, "latest") == 0 || read_step(step, &out->step)) return EXIT_DONE;
+    if (!read_label(out->label, step))
+        return out_error(EXIT_USAGE, "\"%s\" is no step; steps are 0 for the start, 1, 2, 3 ..., or a label", step);
+    return EXIT_DONE;
 }
 
 /* ---- finding runs ----------------------------------------------------------------------------------------------- */
@@ -168,12 +182,21 @@ int place_find(place *p, const char *run, run_row *out)
     return EXIT_DONE;
 }
 
+int place_step(place *p, run_word *word, const run_row *row)
+{
+    eyot_error e;
+    if (!word->label[0]) return EXIT_DONE;
+    eyot_status s = eyot_store_find_label(p->store, row->id, word->label, &word->step, &e);
+    return s == EYOT_OK ? EXIT_DONE : out_failed(&e);
+}
+
 int place_open_run(place *p, const args *a, run_tail tail, run_word *word, run_row *row)
 {
     *p = (place){0};
     int code = run_word_read(word, a->words[0], tail);
     if (code == EXIT_DONE) code = place_open(p, a, PLACE_LOOK);
     if (code == EXIT_DONE) code = place_find(p, word->run, row);
+    if (code == EXIT_DONE) code = place_step(p, word, row);
     return code;
 }
 

@@ -35,10 +35,11 @@ void run_row_copy(run_row *out, const eyot_run_row *row);
 /* "running"; for people "interrupted" when nobody works on it any more, "importing" when it is not whole. */
 const char *run_row_status(const run_row *row);
 
-/* What stands for a run on the command line: RUN, RUN@STEP, RUN/TASK. */
+/* What stands for a run on the command line: RUN, RUN@STEP, RUN@LABEL, RUN/TASK. */
 typedef struct run_word {
     char run[129];
     uint64_t step;    /* EYOT_LATEST: none was named */
+    char label[65];   /* of a step that place_step finds; "": none */
     const char *task; /* borrowed from the word; NULL: none */
 } run_word;
 /* What may follow the run. */
@@ -49,6 +50,8 @@ int run_word_read(run_word *out, const char *word, run_tail tail);
 /* The run that an id, the beginning of one, or `latest` means. Returns EXIT_DONE, or another code when something has
  * been said. */
 int place_find(place *p, const char *run, run_row *out);
+/* The step that the word's label names. Returns EXIT_DONE, also without a label, or another code when something has been said. */
+int place_step(place *p, run_word *word, const run_row *row);
 /* For verbs that look at one run, word 0 of their arguments: all of it, in PLACE_LOOK mode. place_close in any case. */
 int place_open_run(place *p, const args *a, run_tail tail, run_word *word, run_row *row);
 

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const args_option options[] = {
@@ -17,14 +18,62 @@ static const args_option options[] = {
     {.name = NULL},
 };
 
+enum { COLUMNS = 6 };
+
+typedef struct step_label {
+    uint64_t step;
+    char name[65];
+} step_label;
+
 /* What the entries become: a table, a drawing, an array of steps, or lines that have been written already. */
 typedef struct telling {
     const stored *graph;
+    step_label *labels; /* by step */
+    size_t n_labels, cap_labels;
     bool lines;
     out_table *table;
     timeline *line;
     eyot_value *steps;
 } telling;
+
+/* ---- labels ----------------------------------------------------------------------------------------------------- */
+
+static eyot_status on_label(void *arg, uint64_t step, const char *name)
+{
+    telling *t = arg;
+    if (t->n_labels == t->cap_labels) {
+        size_t cap = t->cap_labels ? 2 * t->cap_labels : 8;
+        step_label *labels = realloc(t->labels, cap * sizeof *labels);
+        if (!labels) return EYOT_ENOMEM;
+        t->labels = labels;
+        t->cap_labels = cap;
+    }
+    step_label *l = &t->labels[t->n_labels++];
+    l->step = step;
+    snprintf(l->name, sizeof l->name, "%s", name);
+    return EYOT_OK;
+}
+
+/* The first one of the step, or of a later one. */
+static size_t first_label(const telling *t, uint64_t step)
+{
+    size_t from = 0, to = t->n_labels;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (t->labels[middle].step < step)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static void label_text(char *text, size_t room, const telling *t, uint64_t step)
+{
+    size_t at = 0;
+    for (size_t i = first_label(t, step); i < t->n_labels && t->labels[i].step == step && at < room; i++)
+        at += (size_t)snprintf(text + at, room - at, "%s%s", at > 0 ? ", " : "", t->labels[i].name);
+}
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------- */
 
@@ -57,7 +106,15 @@ static eyot_value *step_value(const telling *t, const eyot_history_entry *entry)
     v = eyot_value_set(v, "ended", time_value(ended_ms));
     v = eyot_value_set(v, "update", update);
     v = eyot_value_set(v, "route", route);
-    return eyot_value_set(v, "joined", joined);
+    v = eyot_value_set(v, "joined", joined);
+    size_t label = first_label(t, entry->step);
+    if (label < t->n_labels && t->labels[label].step == entry->step) {
+        eyot_value *names = eyot_value_new_array();
+        for (; label < t->n_labels && t->labels[label].step == entry->step; label++)
+            names = eyot_value_append(names, eyot_value_new_string(t->labels[label].name));
+        v = eyot_value_set(v, "labels", names);
+    }
+    return entry->n_pruned ? eyot_value_set(v, "pruned", eyot_value_new_uint(entry->n_pruned)) : v;
 }
 
 /* ---- for people ------------------------------------------------------------------------------------------------- */
@@ -91,15 +148,28 @@ static out_style what_text(char *text, size_t room, const eyot_history_entry *en
     }
 }
 
-static void table_row(out_table *t, const eyot_history_entry *entry)
+/* Cells of the columns before the last one, then that. */
+static void pruned_row(out_table *t, uint64_t n)
 {
-    char step[24] = "", number[16] = "", took[WHEN_TEXT] = "", what[700];
+    char what[64];
+    snprintf(what, sizeof what, "%" PRIu64 " entries before this were pruned", n);
+    for (int i = 0; i < COLUMNS - 1; i++) out_table_cell(t, OUT_PLAIN, "");
+    out_table_cell(t, OUT_FAINT, what);
+}
+
+static void table_row(const telling *tell, const eyot_history_entry *entry)
+{
+    char step[24] = "", number[16] = "", took[WHEN_TEXT] = "", labels[200] = "", what[700];
+    out_table *t = tell->table;
     bool ran = entry->kind == EYOT_ENTRY_TASK || entry->kind == EYOT_ENTRY_ATTEMPT;
+    if (entry->n_pruned) pruned_row(t, entry->n_pruned);
     if (entry->kind == EYOT_ENTRY_TASK) snprintf(step, sizeof step, "%" PRIu64, entry->step);
+    if (entry->kind == EYOT_ENTRY_TASK) label_text(labels, sizeof labels, tell, entry->step);
     if (ran) snprintf(number, sizeof number, "%" PRIu32, entry->attempt);
     if (ran && entry->started_ms) when_took(took, entry->took_us / 1000);
     out_style style = what_text(what, sizeof what, entry);
     out_table_cell(t, OUT_PLAIN, step);
+    out_table_cell(t, OUT_GOOD, labels);
     out_table_cell(t, OUT_PLAIN, entry->task ? entry->task : "");
     out_table_cell(t, OUT_PLAIN, number);
     out_table_cell(t, OUT_PLAIN, took);
@@ -113,7 +183,7 @@ static eyot_status on_entry(void *arg, const eyot_history_entry *entry)
     telling *t = arg;
     bool task = entry->kind == EYOT_ENTRY_TASK, failed = entry->kind == EYOT_ENTRY_ATTEMPT;
     if (out_is_gone()) return EYOT_ECANCELED;
-    if (t->table) table_row(t->table, entry);
+    if (t->table) table_row(t, entry);
     if (t->lines && task && !out_json(step_value(t, entry))) return EYOT_ENOMEM;
     if (t->steps && task) t->steps = eyot_value_append(t->steps, step_value(t, entry));
     if (t->line && (task || failed) && entry->started_ms) {
@@ -134,7 +204,7 @@ static bool print_object(const run_row *row, const eyot_value *steps)
 
 static int tell(const args *a, place *p, const stored *s, const run_row *row)
 {
-    static const char *const headings[] = {">STEP", "TASK", ">ATTEMPT", ">TOOK", "WHAT"};
+    static const char *const headings[COLUMNS] = {">STEP", "?LABEL", "TASK", ">ATTEMPT", ">TOOK", "WHAT"};
     eyot_error e = {0};
     bool json = args_has(a, "json"), good = true;
     telling t = {.graph = s, .lines = args_has(a, "jsonl")};
@@ -143,12 +213,14 @@ static int tell(const args *a, place *p, const stored *s, const run_row *row)
     else if (json && !t.lines)
         t.steps = eyot_value_new_array();
     else if (!t.lines)
-        t.table = out_table_new(headings, sizeof headings / sizeof *headings);
-    eyot_status status = eyot_store_read_history(p->store, s->graph, row->id, on_entry, &t, &e);
+        t.table = out_table_new(headings, COLUMNS);
+    eyot_status status = eyot_store_list_labels(p->store, row->id, on_label, &t, &e);
+    if (status == EYOT_OK) status = eyot_store_read_history(p->store, s->graph, row->id, on_entry, &t, &e);
     if (t.table) good = out_table_end(t.table);
     if (t.line && status == EYOT_OK) good = timeline_draw(t.line) || out_error(EXIT_FAILED, "out of memory") == 0;
     if (json && !t.lines && !t.line && status == EYOT_OK) good = print_object(row, t.steps);
     timeline_free(t.line);
+    free(t.labels);
     eyot_value_unref(t.steps);
     if (status != EYOT_OK && !out_is_gone())
         return e.text[0] ? out_failed(&e) : out_error(out_exit_code(status), "%s", eyot_status_text(status));

@@ -171,6 +171,8 @@ eyot show two-1@9
 code 4
 err_has 'no step 9'
 eyot show two-1@x
+code 4
+eyot show two-1@!
 code 2
 
 it "runs are found by the beginning of their id, and latest"

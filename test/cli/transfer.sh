@@ -21,7 +21,7 @@ eyot export w-1
 code 0
 err_empty
 cp out w-1.jsonl
-same "$(head -c 45 w-1.jsonl)" '{"line":1,"format":"eyot run","version":1,"ey'
+same "$(head -c 45 w-1.jsonl)" '{"line":1,"format":"eyot run","version":2,"ey'
 for what in "show w-1 --json" "history w-1 --jsonl" "logs w-1" "events --jsonl"; do
     # shellcheck disable=SC2086
     eyot $what

@@ -4,7 +4,7 @@
 # shellcheck source=test/cli/lib.sh disable=SC2016
 . "$(dirname "$0")/lib.sh"
 
-VERBS="run resume show history logs list events graph check work cancel delete export import doctor version completion help"
+VERBS="run resume show history logs list events graph check work cancel label prune gc delete export import doctor version completion help"
 
 it "help lists every verb on stdout, on 80 columns"
 eyot help
