@@ -32,6 +32,8 @@ eyot_status eyot__state_conflict(const void *update, eyot_written_fn emit, void 
 eyot_status eyot__state_diff(const void *before, const void *after, void **update, eyot_error *e, void *rules);
 eyot_status eyot__state_drop_local(void **state, void *rules);
 bool eyot__state_has_local(const void *v, void *rules);
+eyot_status eyot__state_difference(const void *a, const void *b, eyot_buf *pointer, eyot_buf *in_a, eyot_buf *in_b,
+                                   void *rules);
 
 /* What two values come to: old and new are borrowed, *out is owned. ETYPE, EOVERFLOW (`what` says what is wrong), ENOMEM. */
 eyot_status eyot__add(eyot__word a, eyot__word b, eyot__word *out, const char **what);

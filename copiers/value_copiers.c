@@ -54,7 +54,7 @@ static eyot_status print(const void *v, eyot_buf *out, void *rules)
         .measure = eyot__state_measure, .equal = eyot__state_equal, .hash = eyot__state_hash,             \
         .conflict = eyot__state_conflict, .diff = eyot__state_diff, .drop_local = eyot__state_drop_local, \
         .has_local = eyot__state_has_local, .rule = eyot__rules_add, .rules_free = eyot__rules_free,      \
-        .rules_text = eyot__rules_text, .print = print                                                    \
+        .rules_text = eyot__rules_text, .print = print, .difference = eyot__state_difference              \
     }
 
 const eyot_copier *eyot_json(void)

@@ -319,6 +319,22 @@ static void diff__leads_from_one_state_to_the_other(const eyot_copier *c, copier
     }
 }
 
+static void difference__is_told_where_the_bytes_differ(const eyot_copier *c, copier_make_fn make, uint64_t seed)
+{
+    for (uint64_t i = 0; c->difference && i < SEEDS; i++) {
+        void *a = make(seed + i), *b = make(seed + (i & 1 ? i : i + 1));
+        eyot_buf x = encoded(c, a), y = encoded(c, b), told[3] = {EYOT__BUF_INIT, EYOT__BUF_INIT, EYOT__BUF_INIT};
+        CHECK_OK(c->difference(a, b, &told[0], &told[1], &told[2], c->user));
+        CHECK(same_bytes(&x, &y) == (!told[0].len && !told[1].len && !told[2].len));
+        CHECK(told[1].len + told[2].len == 0 || !same_bytes(&told[1], &told[2]));
+        for (int k = 0; k < 3; k++) eyot__buf_clear(&told[k]);
+        eyot__buf_clear(&x);
+        eyot__buf_clear(&y);
+        c->free(a, c->user);
+        c->free(b, c->user);
+    }
+}
+
 static void measure__is_not_nothing(const eyot_copier *c, copier_make_fn make, uint64_t seed)
 {
     void *v = make(seed);

@@ -29,6 +29,7 @@ typedef void *(*copier_make_fn)(uint64_t seed);
     X(copier, conflict__names_the_same_places_each_time)     \
     X(copier, conflict__ends_when_the_callback_says_so)      \
     X(copier, diff__leads_from_one_state_to_the_other)       \
+    X(copier, difference__is_told_where_the_bytes_differ)    \
     X(copier, measure__is_not_nothing)                       \
     X(copier, threads__may_read_one_state)
 

@@ -133,6 +133,17 @@ EYOT_API uint64_t eyot_value_hash(const eyot_value *v);
 /* Bytes of memory that `v` holds, about; what it holds twice counts twice. Goes over all of it. */
 EYOT_API size_t eyot_value_measure(const eyot_value *v);
 
+/* The operations that lead from one value to the other, in the order in which they are to be done: an array of RFC 6902's maps
+ * {"op":"add","path":POINTER,"value":V}, {"op":"remove","path":POINTER}, {"op":"replace","path":POINTER,"value":V}, pointers as in
+ * RFC 6901. The caller owns it. It is empty exactly when eyot_value_equal says that they are equal.
+ * Maps are compared key by key, arrays item by item; of arrays of different length first what both begin and end with is left
+ * out. The path of a removed or replaced value leads to it in `from` as well, that of a new one in `to`. Keys of two maps that stand in
+ * another order are one operation, which replaces the map, if nothing else in these maps differs; otherwise their order is left
+ * alone, so that what comes of the operations is `to` but for the order of keys in maps that they have changed.
+ * What both share is passed over at once; the rest takes time as its size, times its depth where the lengths of arrays in arrays
+ * differ. NULL: one of them is NULL, no memory, a limit is passed (a new value deeper than EYOT_VALUE_MAX_DEPTH - 2). */
+EYOT_API eyot_value *eyot_value_diff(const eyot_value *from, const eyot_value *to);
+
 /* ---- JSON ------------------------------------------------------------------------------------------------------ */
 /* RFC 8259, strictly, in UTF-8. Integers that fit int64_t or uint64_t stay exact, every other number is the nearest
  * double; one that would be infinite is refused, and so are NaN and duplicate keys. Written: no spaces, the shortest
