@@ -203,6 +203,8 @@ static bool read_long(reader *r, const char *name)
     if (!o->value && equals) return say(r->problem, "%s--%s takes no value", verb_text, o->name);
     if (!o->value) return give(r, o, NULL);
     if (equals) return give(r, o, equals + 1);
+    bool digits = r->at < r->argc && *r->argv[r->at] && !r->argv[r->at][strspn(r->argv[r->at], "0123456789")];
+    if (o->optional && !digits) return give(r, o, NULL);
     if (r->at == r->argc) return say(r->problem, "%s--%s needs a value: %s", verb_text, o->name, o->value);
     return give(r, o, r->argv[r->at++]);
 }
@@ -246,7 +248,7 @@ static bool check_words(const args *a, char *problem)
     if (a->n_words <= v->max_words) return true;
     const char *extra = a->words[v->max_words];
     if (v->max_words == 0) return say(problem, "%s takes no argument; what is \"%s\"?", v->name, extra);
-    return say(problem, "%s takes one %s; what is \"%s\"?", v->name, v->words, extra);
+    return say(problem, "%s takes %s%s; what is \"%s\"?", v->name, v->max_words == 1 ? "one " : "", v->words, extra);
 }
 
 /* An option that was given before the verb, where only common ones can stand, may be one the verb does not have. */

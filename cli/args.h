@@ -17,6 +17,7 @@ typedef struct args_option {
     const char *value;   /* what its value is called: "URL"; NULL: it has none */
     const char *choices; /* "a|b|c": the only values there are; NULL: anything */
     uint64_t most;       /* not 0: the value is a number from 0 up to this */
+    bool optional;       /* with `most`: the value may be missing */
     bool duration;       /* the value is a time: 250ms, 30s, 5m, 2h, 3d */
     const char *help;
 } args_option;

@@ -304,28 +304,28 @@ static size_t utf8_fault(const char *text, size_t len)
     return len;
 }
 
-static bool take_text(way *w, const command_result *r)
+static bool take_text(way *w, const char *out, size_t len)
 {
-    size_t len = r->out_len, fault = utf8_fault(r->out, len);
+    size_t fault = utf8_fault(out, len);
     if (fault < len) {
         FINISH(w, EYOT_EFAILED, "stdout is not UTF-8: byte %zu", fault);
         return false;
     }
-    if (len > 0 && r->out[len - 1] == '\n') len--;
-    if (!eyot_task_set_value(w->task, w->node->gf->output_key, eyot_value_new_string_len(r->out, len))) return true;
+    if (len > 0 && out[len - 1] == '\n') len--;
+    if (!eyot_task_set_value(w->task, w->node->gf->output_key, eyot_value_new_string_len(out, len))) return true;
     finish(w, EYOT_ENOMEM, "out of memory");
     return false;
 }
 
-static bool take_lines(way *w, const command_result *r)
+static bool take_lines(way *w, const char *out, size_t len)
 {
-    size_t fault = utf8_fault(r->out, r->out_len);
-    if (fault < r->out_len) {
+    size_t fault = utf8_fault(out, len);
+    if (fault < len) {
         FINISH(w, EYOT_EFAILED, "stdout is not UTF-8: byte %zu", fault);
         return false;
     }
     eyot_value *lines = eyot_value_new_array();
-    for (const char *p = r->out, *end = r->out + r->out_len; p < end;) {
+    for (const char *p = out, *end = out + len; p < end;) {
         const char *stop_at = memchr(p, '\n', (size_t)(end - p));
         if (!stop_at) stop_at = end;
         lines = eyot_value_append(lines, eyot_value_new_string_len(p, (size_t)(stop_at - p)));
@@ -336,15 +336,15 @@ static bool take_lines(way *w, const command_result *r)
     return false;
 }
 
-static bool take_json(way *w, const command_result *r)
+static bool take_json(way *w, const char *out, size_t len)
 {
     static const char others[] = "for other output say `output: text KEY`, `lines KEY` or `none`";
     eyot_error e;
-    if (r->out_len == 0) {
+    if (len == 0) {
         FINISH(w, EYOT_EFAILED, "stdout is empty, not a JSON object; %s", others);
         return false;
     }
-    eyot_value *v = eyot_json_parse_len(r->out, r->out_len, &e);
+    eyot_value *v = eyot_json_parse_len(out, len, &e);
     if (!v) {
         FINISH(w, e.status == EYOT_ENOMEM ? EYOT_ENOMEM : EYOT_EFAILED, "stdout is no JSON: %s; %s", e.text, others);
         return false;
@@ -356,6 +356,18 @@ static bool take_json(way *w, const command_result *r)
     }
     (void)eyot_task_update(w->task, v); /* the first one of this attempt */
     return true;
+}
+
+static void take_output(way *w, const char *out, size_t len)
+{
+    bool good = true;
+    switch (w->node->gf->output) {
+    case GF_OUTPUT_JSON: good = take_json(w, out, len); break;
+    case GF_OUTPUT_TEXT: good = take_text(w, out, len); break;
+    case GF_OUTPUT_LINES: good = take_lines(w, out, len); break;
+    case GF_OUTPUT_NONE: break;
+    }
+    if (good) go_on(w);
 }
 
 /* The last lines of stderr, as far as they fit, joined by " / ". Of a last line that is too long, its end. */
@@ -417,6 +429,9 @@ static void keep_stderr(way *w, const command_result *r)
     (void)eyot_store_put_note(w->node->flow->store, eyot_task_run_id(w->task), key, r->err, r->err_len, NULL);
 }
 
+/* What a command has written is recorded, so that a replay needs no command. Its exit status was 0. */
+#define RECORDED_AS "stdout"
+
 static void command_ended(void *arg, const command_result *r)
 {
     way *w = arg;
@@ -426,14 +441,13 @@ static void command_ended(void *arg, const command_result *r)
         command_failed(w, r);
         return;
     }
-    bool good = true;
-    switch (w->node->gf->output) {
-    case GF_OUTPUT_JSON: good = take_json(w, r); break;
-    case GF_OUTPUT_TEXT: good = take_text(w, r); break;
-    case GF_OUTPUT_LINES: good = take_lines(w, r); break;
-    case GF_OUTPUT_NONE: break;
-    }
-    if (good) go_on(w);
+    /* What nobody reads need not be kept: that it has run is enough. */
+    size_t len = w->node->gf->output == GF_OUTPUT_NONE ? 0 : r->out_len;
+    eyot_status kept = eyot_task_keep(w->task, RECORDED_AS, r->out, len);
+    if (kept)
+        finish(w, kept, NULL);
+    else
+        take_output(w, r->out, r->out_len);
 }
 
 enum { OWN_ENV = 5 };
@@ -550,6 +564,20 @@ static void start_command(way *w, const jq_result *results)
     if (status) finish(w, status, status == EYOT_ECANCELED ? NULL : eyot_status_text(status));
 }
 
+/* A replay is told what the command wrote then. */
+static void run_command(way *w, const jq_result *results)
+{
+    const void *out;
+    size_t len;
+    eyot_status status = eyot_task_recall(w->task, RECORDED_AS, &out, &len);
+    if (status == EYOT_ENOTFOUND)
+        start_command(w, results);
+    else if (status)
+        finish(w, status, NULL);
+    else
+        take_output(w, out, len);
+}
+
 /* ---- the node's own ---------------------------------------------------------------------------------------------- */
 
 static void take_jq(way *w, const jq_result *r)
@@ -619,7 +647,7 @@ static void begin(way *w, const jq_result *results)
     const jq_result *own = results ? &results[n->gf->n_env] : NULL;
     switch (n->gf->kind) {
     case GF_RUN:
-    case GF_EXEC: start_command(w, results); return;
+    case GF_EXEC: run_command(w, results); return;
     case GF_JQ: take_jq(w, own); return;
     case GF_SET: (void)eyot_task_update(w->task, eyot_value_ref(n->gf->set)); break;
     case GF_ASK: ask(w, own); return;

@@ -2,6 +2,7 @@
 #include "cli/verbs.h"
 
 #include "cli/out.h"
+#include "cli/slowest.h"
 #include "cli/stored.h"
 #include "cli/timeline.h"
 #include "cli/when.h"
@@ -12,7 +13,17 @@
 #include <string.h>
 
 static const args_option options[] = {
+    {.name = "node", .value = "ID", .help = "only what concerns this node"},
+    {.name = "task", .value = "KEY", .help = "only what concerns this task"},
+    {.name = "from", .value = "STEP", .most = INT64_MAX, .help = "nothing before this step"},
+    {.name = "to", .value = "STEP", .most = INT64_MAX, .help = "nothing after this step"},
+    {.name = "failed", .help = "only failed attempts"},
     {.name = "timeline", .help = "draw when which attempt ran"},
+    {.name = "slowest",
+     .value = "[N]",
+     .most = UINT32_MAX,
+     .optional = true,
+     .help = "the N attempts (10) that took longest, and their share of all"},
     {.name = "json", .help = "one JSON object"},
     {.name = "jsonl", .help = "a JSON object per step and line"},
     {.name = NULL},
@@ -25,16 +36,28 @@ typedef struct step_label {
     char name[65];
 } step_label;
 
-/* What the entries become: a table, a drawing, an array of steps, or lines that have been written already. */
+/* What is wanted of the entries, and what they become: a table, a drawing, the slowest, an array of steps, or lines that have
+ * been written already. */
 typedef struct telling {
     const stored *graph;
     step_label *labels; /* by step */
     size_t n_labels, cap_labels;
-    bool lines;
+    const char *node, *task; /* NULL: all */
+    uint64_t from, to;       /* steps */
+    bool failed, lines;
     out_table *table;
     timeline *line;
-    eyot_value *steps;
+    slowest *slow;
+    eyot_value *steps; /* or failed attempts */
 } telling;
+
+static bool is_wanted(const telling *t, const eyot_history_entry *entry)
+{
+    if (t->failed && entry->kind != EYOT_ENTRY_ATTEMPT) return false;
+    if (t->node && (!entry->node || strcmp(t->node, entry->node) != 0)) return false;
+    if (t->task && (!entry->task || strcmp(t->task, entry->task) != 0)) return false;
+    return entry->step >= t->from && entry->step <= t->to;
+}
 
 /* ---- labels ----------------------------------------------------------------------------------------------------- */
 
@@ -85,9 +108,39 @@ static eyot_value *time_value(int64_t ms)
     return eyot_value_new_string(text);
 }
 
+/* What is no text is shown as bytes. */
+static eyot_value *recorded_value(const eyot_recorded *r)
+{
+    eyot_value *v = eyot_value_set(eyot_value_new_map(), "name", eyot_value_new_string(r->name));
+    eyot_value *what = eyot_value_new_string_len(r->value, r->len);
+    if (!what) what = eyot_value_new_bytes(r->value, r->len);
+    return eyot_value_set(v, r->status ? "error" : "value", what);
+}
+
+/* What steps and failed attempts have in common. */
+static eyot_value *attempt_value(const telling *t, const eyot_history_entry *entry)
+{
+    eyot_value *v = eyot_value_new_map();
+    int64_t ended_ms = entry->started_ms ? entry->started_ms + (int64_t)(entry->took_us / 1000) : 0;
+    if (t->lines) v = eyot_value_set(v, "schema", eyot_value_new_int(1));
+    v = eyot_value_set(v, "step", eyot_value_new_uint(entry->step));
+    v = eyot_value_set(v, "task", eyot_value_new_string(entry->task));
+    v = eyot_value_set(v, "node", eyot_value_new_string(entry->node));
+    v = eyot_value_set(v, "attempt", eyot_value_new_uint(entry->attempt));
+    v = eyot_value_set(v, "started", time_value(entry->started_ms));
+    return eyot_value_set(v, "ended", time_value(ended_ms));
+}
+
+static eyot_value *failed_value(const telling *t, const eyot_history_entry *entry)
+{
+    eyot_value *v = attempt_value(t, entry);
+    v = eyot_value_set(v, "status", eyot_value_new_string(eyot_status_name(entry->status)));
+    return eyot_value_set(v, "text", eyot_value_new_string(entry->text ? entry->text : ""));
+}
+
 static eyot_value *step_value(const telling *t, const eyot_history_entry *entry)
 {
-    eyot_value *route = eyot_value_new_array(), *joined = eyot_value_new_array(), *v = eyot_value_new_map();
+    eyot_value *route = eyot_value_new_array(), *joined = eyot_value_new_array(), *recorded = eyot_value_new_array();
     for (size_t i = 0; i < entry->n_route; i++) {
         eyot_value *hop = eyot_value_set(eyot_value_new_map(), "to", eyot_value_new_string(entry->route[i].node));
         hop = eyot_value_set(hop, "task", eyot_value_new_string(entry->route[i].task));
@@ -95,18 +148,14 @@ static eyot_value *step_value(const telling *t, const eyot_history_entry *entry)
     }
     for (size_t i = 0; i < entry->n_joined; i++)
         joined = eyot_value_append(joined, eyot_value_new_string(entry->joined[i]));
-    int64_t ended_ms = entry->started_ms ? entry->started_ms + (int64_t)(entry->took_us / 1000) : 0;
+    for (size_t i = 0; i < entry->n_recorded; i++)
+        recorded = eyot_value_append(recorded, recorded_value(&entry->recorded[i]));
     eyot_value *update = entry->update ? stored_value(t->graph->graph, entry->update) : eyot_value_new_null();
-    if (t->lines) v = eyot_value_set(v, "schema", eyot_value_new_int(1));
-    v = eyot_value_set(v, "step", eyot_value_new_uint(entry->step));
-    v = eyot_value_set(v, "task", eyot_value_new_string(entry->task));
-    v = eyot_value_set(v, "node", eyot_value_new_string(entry->node));
-    v = eyot_value_set(v, "attempt", eyot_value_new_uint(entry->attempt));
-    v = eyot_value_set(v, "started", time_value(entry->started_ms));
-    v = eyot_value_set(v, "ended", time_value(ended_ms));
+    eyot_value *v = attempt_value(t, entry);
     v = eyot_value_set(v, "update", update);
     v = eyot_value_set(v, "route", route);
     v = eyot_value_set(v, "joined", joined);
+    v = eyot_value_set(v, "recorded", recorded);
     size_t label = first_label(t, entry->step);
     if (label < t->n_labels && t->labels[label].step == entry->step) {
         eyot_value *names = eyot_value_new_array();
@@ -149,12 +198,24 @@ static out_style what_text(char *text, size_t room, const eyot_history_entry *en
 }
 
 /* Cells of the columns before the last one, then that. */
+static void plain_row(out_table *t, const char *what)
+{
+    for (int i = 0; i < COLUMNS - 1; i++) out_table_cell(t, OUT_PLAIN, "");
+    out_table_cell(t, OUT_FAINT, what);
+}
+
 static void pruned_row(out_table *t, uint64_t n)
 {
     char what[64];
     snprintf(what, sizeof what, "%" PRIu64 " entries before this were pruned", n);
-    for (int i = 0; i < COLUMNS - 1; i++) out_table_cell(t, OUT_PLAIN, "");
-    out_table_cell(t, OUT_FAINT, what);
+    plain_row(t, what);
+}
+
+static void origin_row(out_table *t, const char *origin)
+{
+    char what[220];
+    snprintf(what, sizeof what, "the run is a fork of %s", origin);
+    plain_row(t, what);
 }
 
 static void table_row(const telling *tell, const eyot_history_entry *entry)
@@ -182,10 +243,15 @@ static eyot_status on_entry(void *arg, const eyot_history_entry *entry)
 {
     telling *t = arg;
     bool task = entry->kind == EYOT_ENTRY_TASK, failed = entry->kind == EYOT_ENTRY_ATTEMPT;
+    bool told = t->failed ? failed : task; /* in JSON */
     if (out_is_gone()) return EYOT_ECANCELED;
+    if (!is_wanted(t, entry)) return EYOT_OK;
     if (t->table) table_row(t, entry);
-    if (t->lines && task && !out_json(step_value(t, entry))) return EYOT_ENOMEM;
-    if (t->steps && task) t->steps = eyot_value_append(t->steps, step_value(t, entry));
+    if ((task || failed) && t->slow) return slowest_add(t->slow, entry) ? EYOT_OK : EYOT_ENOMEM;
+    if (told && t->steps)
+        t->steps = eyot_value_append(t->steps, failed ? failed_value(t, entry) : step_value(t, entry));
+    else if (told && t->lines && !out_json(failed ? failed_value(t, entry) : step_value(t, entry)))
+        return EYOT_ENOMEM;
     if (t->line && (task || failed) && entry->started_ms) {
         uint64_t began_us = (uint64_t)entry->started_ms * 1000;
         if (!timeline_add(t->line, entry->task, entry->attempt, began_us, entry->took_us, failed)) return EYOT_ENOMEM;
@@ -193,33 +259,61 @@ static eyot_status on_entry(void *arg, const eyot_history_entry *entry)
     return EYOT_OK;
 }
 
-static bool print_object(const run_row *row, const eyot_value *steps)
+static bool print_object(const run_row *row, const char *name, eyot_value *list_take)
 {
     eyot_value *v = eyot_value_set(eyot_value_new_map(), "schema", eyot_value_new_int(1));
     v = eyot_value_set(v, "run", eyot_value_new_string(row->id));
     v = eyot_value_set(v, "graph", eyot_value_new_string(row->graph));
     v = eyot_value_set(v, "status", eyot_value_new_string(eyot_run_status_name(row->status)));
-    return out_json(eyot_value_set(v, "steps", eyot_value_ref(steps)));
+    v = eyot_value_set(v, "origin", *row->origin ? eyot_value_new_string(row->origin) : eyot_value_new_null());
+    return out_json(eyot_value_set(v, name, list_take));
+}
+
+static telling telling_of(const args *a, const stored *s, const run_row *row)
+{
+    static const char *const headings[COLUMNS] = {">STEP", "?LABEL", "TASK", ">ATTEMPT", ">TOOK", "WHAT"};
+    telling t = {.graph = s,
+                 .node = args_text(a, "node", NULL),
+                 .task = args_text(a, "task", NULL),
+                 .from = args_number(a, "from", 0),
+                 .to = args_number(a, "to", UINT64_MAX),
+                 .failed = args_has(a, "failed"),
+                 .lines = args_has(a, "jsonl")};
+    if (args_has(a, "timeline"))
+        t.line = timeline_new();
+    else if (args_has(a, "slowest"))
+        t.slow = slowest_new((uint32_t)args_number(a, "slowest", 10));
+    else if (args_has(a, "json") && !t.lines)
+        t.steps = eyot_value_new_array();
+    else if (!t.lines)
+        t.table = out_table_new(headings, COLUMNS);
+    bool all = !t.failed && !t.node && !t.task && t.from == 0;
+    if (t.table && all && *row->origin) origin_row(t.table, row->origin);
+    return t;
+}
+
+/* What has been collected. */
+static bool print_collected(const args *a, telling *t, const run_row *row)
+{
+    if (t->line) return timeline_draw(t->line) || out_error(EXIT_FAILED, "out of memory") == 0;
+    if (t->slow && t->lines) return slowest_lines(t->slow);
+    if (t->slow && args_has(a, "json")) return print_object(row, "slowest", slowest_value(t->slow));
+    if (t->slow) return slowest_print(t->slow);
+    if (t->steps) return print_object(row, t->failed ? "attempts" : "steps", eyot_value_ref(t->steps));
+    return true;
 }
 
 static int tell(const args *a, place *p, const stored *s, const run_row *row)
 {
-    static const char *const headings[COLUMNS] = {">STEP", "?LABEL", "TASK", ">ATTEMPT", ">TOOK", "WHAT"};
     eyot_error e = {0};
-    bool json = args_has(a, "json"), good = true;
-    telling t = {.graph = s, .lines = args_has(a, "jsonl")};
-    if (args_has(a, "timeline"))
-        t.line = timeline_new();
-    else if (json && !t.lines)
-        t.steps = eyot_value_new_array();
-    else if (!t.lines)
-        t.table = out_table_new(headings, COLUMNS);
+    bool good = true;
+    telling t = telling_of(a, s, row);
     eyot_status status = eyot_store_list_labels(p->store, row->id, on_label, &t, &e);
     if (status == EYOT_OK) status = eyot_store_read_history(p->store, s->graph, row->id, on_entry, &t, &e);
     if (t.table) good = out_table_end(t.table);
-    if (t.line && status == EYOT_OK) good = timeline_draw(t.line) || out_error(EXIT_FAILED, "out of memory") == 0;
-    if (json && !t.lines && !t.line && status == EYOT_OK) good = print_object(row, t.steps);
+    if (status == EYOT_OK) good = print_collected(a, &t, row) && good;
     timeline_free(t.line);
+    slowest_free(t.slow);
     free(t.labels);
     eyot_value_unref(t.steps);
     if (status != EYOT_OK && !out_is_gone())
@@ -235,6 +329,8 @@ static int history_main(const args *a)
     stored s = {0};
     if (args_has(a, "timeline") && (args_has(a, "json") || args_has(a, "jsonl")))
         return out_error(EXIT_USAGE, "history: --timeline is a drawing, and none of --json or --jsonl");
+    if (args_has(a, "timeline") && args_has(a, "slowest"))
+        return out_error(EXIT_USAGE, "history: --timeline or --slowest, not both");
     int code = place_open_run(&p, a, RUN_ALONE, &word, &row);
     if (code == EXIT_DONE) code = stored_open(&s, &p, &row);
     if (code == EXIT_DONE) code = tell(a, &p, &s, &row);

@@ -51,6 +51,7 @@ static eyot_value *row_value(const run_row *row, bool with_schema)
     v = eyot_value_set(v, "run", eyot_value_new_string(row->id));
     v = eyot_value_set(v, "graph", eyot_value_new_string(row->graph));
     v = eyot_value_set(v, "status", eyot_value_new_string(eyot_run_status_name(row->status)));
+    v = eyot_value_set(v, "origin", *row->origin ? eyot_value_new_string(row->origin) : eyot_value_new_null());
     v = eyot_value_set(v, "held", eyot_value_new_bool(row->held));
     v = eyot_value_set(v, "steps", eyot_value_new_uint(row->steps));
     v = eyot_value_set(v, "queue", eyot_value_new_string(row->queue));

@@ -60,6 +60,7 @@ static bool print_json(const stored *s, const run_row *row, const eyot_checkpoin
     v = eyot_value_set(v, "schema", eyot_value_new_int(1));
     v = eyot_value_set(v, "run", eyot_value_new_string(row->id));
     v = eyot_value_set(v, "graph", eyot_value_new_string(row->graph));
+    v = eyot_value_set(v, "origin", *row->origin ? eyot_value_new_string(row->origin) : eyot_value_new_null());
     v = eyot_value_set(v, "step", eyot_value_new_uint(eyot_checkpoint_step(c)));
     v = eyot_value_set(v, "status", eyot_value_new_string(eyot_run_status_name(status_of(row, c, latest))));
     v = eyot_value_set(v, "queue", eyot_value_new_string(row->queue));

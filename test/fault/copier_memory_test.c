@@ -306,6 +306,33 @@ TEST(copier_memory__diff)
     free_case(&c);
 }
 
+static eyot_status patch_once(void *arg)
+{
+    case_of *c = arg;
+    eyot_value *patch = eyot_value_diff(c->state, c->update);
+    eyot_value_unref(patch);
+    return patch ? EYOT_OK : EYOT_ENOMEM;
+}
+
+static eyot_status first_difference_once(void *arg)
+{
+    case_of *c = arg;
+    eyot_buf bufs[3] = {EYOT__BUF_INIT, EYOT__BUF_INIT, EYOT__BUF_INIT};
+    eyot_status s = eyot_json()->difference(c->state, c->update, &bufs[0], &bufs[1], &bufs[2], NULL);
+    for (int i = 0; i < 3; i++) eyot__buf_clear(&bufs[i]);
+    return s;
+}
+
+TEST(copier_memory__difference)
+{
+    needs_failures();
+    case_of c = make_case("{\"a\":[1,2,{\"b\":1}],\"c\":1,\"m\":{\"x\":1,\"y\":2}}",
+                          "{\"a\":[1,2,{\"b\":2},3],\"d\":[1],\"m\":{\"y\":2,\"x\":1}}", false);
+    for_each_allocation(patch_once, &c, 8);
+    for_each_allocation(first_difference_once, &c, 3);
+    free_case(&c);
+}
+
 static eyot_status drop_once(void *arg)
 {
     case_of *c = arg;

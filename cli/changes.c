@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/changes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <eyot/store.h>
+
+enum { VALUE_MOST = 500 };
+
+char *changes_value_text(const eyot_value *v, size_t most)
+{
+    size_t len = 0, keep;
+    char *out = NULL;
+    eyot_buf *buf = v ? eyot_buf_new() : NULL;
+    if (buf && eyot_json()->print(v, buf, NULL) == EYOT_OK) {
+        const char *text = eyot_buf_data(buf, &len);
+        keep = most && len > most ? most : len;
+        while (keep > 0 && keep < len && ((unsigned char)text[keep] & 0xC0) == 0x80) keep--;
+        out = malloc(keep + 48);
+        if (out) memcpy(out, text, keep);
+        if (out) snprintf(out + keep, 48, keep < len ? "... (%zu bytes)" : "", len);
+    }
+    eyot_buf_free(buf);
+    return out;
+}
+
+void changes_line(const char *indent, out_style style, const char *pointer, const eyot_value *v)
+{
+    static const char *const signs[] = {[OUT_GOOD] = "+ ", [OUT_BAD] = "- ", [OUT_WAITS] = "~ "};
+    char *text = changes_value_text(v, VALUE_MOST);
+    out_printf("%s", indent);
+    out_styled(style, signs[style]);
+    out_styled(style, *pointer ? pointer : "(all)");
+    out_styled(style, ": ");
+    out_styled(style, style == OUT_WAITS ? "the same keys in another order" : text ? text : "?");
+    out_printf("\n");
+    free(text);
+}
+
+/* Maps that take each other's place differ in nothing but the order of their keys. */
+static bool reordered(const eyot_value *from, const eyot_value *to)
+{
+    return eyot_value_kind_of(from) == EYOT_VALUE_MAP && eyot_value_kind_of(to) == EYOT_VALUE_MAP;
+}
+
+void changes_print(const char *indent, const eyot_value *from, const eyot_value *patch)
+{
+    eyot_value_iter it = eyot_value_each(patch);
+    while (!out_is_gone() && eyot_value_next(&it)) {
+        const char *pointer = eyot_value_string(eyot_value_at(it.value, "path"), "");
+        const char *op = eyot_value_string(eyot_value_at(it.value, "op"), "");
+        const eyot_value *to = eyot_value_at(it.value, "value");
+        const eyot_value *old = strcmp(op, "add") == 0 ? NULL : eyot_value_pointer(from, pointer);
+        if (reordered(old, to)) {
+            changes_line(indent, OUT_WAITS, pointer, NULL);
+            continue;
+        }
+        if (strcmp(op, "add") != 0) changes_line(indent, OUT_BAD, pointer, old);
+        if (to) changes_line(indent, OUT_GOOD, pointer, to);
+    }
+}

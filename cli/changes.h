@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What differs between two values, for people: a line for what went and one for what came. */
+#ifndef EYOT_CLI_CHANGES_H
+#define EYOT_CLI_CHANGES_H
+
+#include <eyot/copiers.h>
+
+#include "cli/out.h"
+
+/* The value as text, cut to about so many bytes, with its length behind it then; 0: whole. Freed by the caller. NULL: no
+ * memory. */
+char *changes_value_text(const eyot_value *v, size_t most);
+/* One line, "+ /words: 4", in the style; `pointer` "" is the whole. */
+void changes_line(const char *indent, out_style style, const char *pointer, const eyot_value *v);
+/* The operations of eyot_value_diff, which began at `from`. */
+void changes_print(const char *indent, const eyot_value *from, const eyot_value *patch);
+
+#endif
