@@ -33,8 +33,9 @@ void changes_line(const char *indent, out_style style, const char *pointer, cons
     out_printf("%s", indent);
     out_styled(style, signs[style]);
     out_styled(style, *pointer ? pointer : "(all)");
-    out_styled(style, ": ");
-    out_styled(style, style == OUT_WAITS ? "the same keys in another order" : text ? text : "?");
+    if (v) out_styled(style, ": ");
+    if (v) out_styled(style, text ? text : "?");
+    if (style == OUT_WAITS) out_styled(style, ": the same keys in another order");
     out_printf("\n");
     free(text);
 }
@@ -59,5 +60,32 @@ void changes_print(const char *indent, const eyot_value *from, const eyot_value 
         }
         if (strcmp(op, "add") != 0) changes_line(indent, OUT_BAD, pointer, old);
         if (to) changes_line(indent, OUT_GOOD, pointer, to);
+    }
+}
+
+/* The pointer to a key of the top, to be shown. */
+static void key_pointer(char *to, size_t room, const char *key)
+{
+    size_t n = 0;
+    to[n++] = '/';
+    for (; *key && n + 3 < room; key++) {
+        if (*key == '~' || *key == '/') to[n++] = '~';
+        to[n++] = *key == '~' ? '0' : *key == '/' ? '1' : *key;
+    }
+    to[n] = '\0';
+}
+
+void changes_update(const char *indent, const eyot_value *update)
+{
+    char pointer[256];
+    eyot_value_iter it = eyot_value_each(update);
+    if (eyot_value_kind_of(update) != EYOT_VALUE_MAP) {
+        if (update) changes_line(indent, OUT_GOOD, "", update);
+        return;
+    }
+    while (!out_is_gone() && eyot_value_next(&it)) {
+        bool removed = eyot_value_kind_of(it.value) == EYOT_VALUE_REMOVED;
+        key_pointer(pointer, sizeof pointer, it.key);
+        changes_line(indent, removed ? OUT_BAD : OUT_GOOD, pointer, removed ? NULL : it.value);
     }
 }

@@ -178,6 +178,14 @@ static eyot_value *apply_setting(eyot_value *state, const args_given *given)
     return changed;
 }
 
+eyot_value *input_settings(const args *a, eyot_value *state_take)
+{
+    eyot_value *state = state_take;
+    for (size_t i = 0; state && i < a->n_given; i++)
+        if (strncmp(a->given[i].option->name, "set", 3) == 0) state = apply_setting(state, &a->given[i]);
+    return state;
+}
+
 eyot_value *input_state(const args *a, const graphfile *file)
 {
     eyot_value *state = eyot_value_ref(file->state);
@@ -192,7 +200,5 @@ eyot_value *input_state(const args *a, const graphfile *file)
         eyot_value_unref(state);
         return NULL;
     }
-    for (size_t i = 0; state && i < a->n_given; i++)
-        if (strncmp(a->given[i].option->name, "set", 3) == 0) state = apply_setting(state, &a->given[i]);
-    return state;
+    return input_settings(a, state);
 }

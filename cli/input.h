@@ -20,5 +20,7 @@ graphfile *input_graph(const char *path, loop *l, int *code);
 /* The graph's defaults, overridden by --input and then, in their order, by --set, --set-str and --set-file. NULL: a
  * mistake, which has been said. Owned by the caller. */
 eyot_value *input_state(const args *a, const graphfile *file);
+/* The state with what --set, --set-str and --set-file say. Consumes it. NULL: as above. */
+eyot_value *input_settings(const args *a, eyot_value *state_take);
 
 #endif

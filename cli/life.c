@@ -54,6 +54,19 @@ uint32_t life_threads(const graphfile *file, uint32_t jobs)
     return 2 + (processors > 0 && (long)jobs > processors ? (uint32_t)processors : jobs);
 }
 
+int life_choose_id(const args *a, const char *graph, char id[129])
+{
+    const char *given = args_text(a, "run", NULL);
+    if (!given) return run_id_new(id, graph) ? EXIT_DONE : EXIT_FAILED;
+    if (strcmp(given, "latest") == 0)
+        return out_error(EXIT_USAGE, "--run: \"latest\" cannot be an id: it stands for the newest run");
+    if (!run_id_is_good(given))
+        return out_error(EXIT_USAGE, "--run: \"%s\" cannot be an id: letters, digits and . _ : - after the first",
+                         given);
+    strcpy(id, given); /* at most 128 characters */
+    return EXIT_DONE;
+}
+
 int life_go_to(life *l, char *cwd_take)
 {
     l->cwd = cwd_take ? cwd_take : realpath(".", NULL);
@@ -83,7 +96,7 @@ int life_flow(const life *l, const graphfile *file, flow **out)
                         .modules = modules,
                         .n_modules = n,
                         .observe = args_has(l->a, "verbose") ? progress_observe : NULL,
-                        .store = l->place.store,
+                        .store = l->silent ? NULL : l->place.store,
                         .cwd = l->cwd};
     eyot_status s = flow_make(out, file, &how, &e);
     free(modules);

@@ -17,6 +17,8 @@ typedef struct life {
     eyot_run *run; /* set between life_make and life_wait */
     char *cwd;     /* where commands run */
     uint32_t jobs;
+    bool imported; /* so was the stored run: see life_trust */
+    bool silent;   /* what its commands write on stderr is not kept */
 } life;
 
 /* The options that life_* look at; those of a verb stand before them. */
@@ -49,6 +51,8 @@ int life_make_flow(life *l);
 int life_flow(const life *l, const graphfile *file, flow **out);
 /* Where commands run: consumed; NULL: this directory. */
 int life_go_to(life *l, char *cwd_take);
+/* The id of a new run: --run, or made up. */
+int life_choose_id(const args *a, const char *graph, char id[129]);
 /* The engine; lease_ms 0: the library's. */
 int life_engine(life *l, uint32_t threads, uint32_t lease_ms);
 /* Commands and expressions hold no thread; functions of modules do. */
@@ -66,6 +70,19 @@ int life_end(life *l, int code);
 
 /* "eyot resume ID", with the store if it was named; borrowed until the next call. */
 const char *life_resume_hint(const life *l, const char *id);
+
+/* life_stored.c: of verbs that go on with a stored run, or from one. Their options are --graph and --trust-store. */
+/* l->file becomes the graph to go on with. */
+int life_choose_graph(life *l, const run_row *row);
+/* With another graph, after life_make, what differs is told, and what is not harmless needs --accept-changes. */
+int life_compare(const life *l, const run_row *row);
+/* Whoever wrote the stream of an imported run has chosen its commands, and where they run: when `commands` may run, somebody here
+ * must have named the graph, or said that he trusts. */
+int life_trust(life *l, const run_row *row, bool commands);
+/* Where the run's commands ran, for life_go_to; NULL: not known, or not trusted. */
+char *life_directory(const life *l, const char *id);
+/* Keeps l->cwd beside a run, so that its commands find the same files when it goes on from elsewhere. */
+void life_keep_directory(const life *l, const char *id);
 
 /* life_report.c: the end of the run on stdout and stderr. */
 int life_report(life *l, eyot_status status, const eyot_error *e);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/verbs.h"
 
-#include "cli/input.h"
 #include "cli/life.h"
 #include "cli/out.h"
 #include "cli/progress.h"
-#include "cli/stored.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,87 +69,7 @@ static void answers_clear(answers *out)
     free(out->list);
 }
 
-/* ---- the graph -------------------------------------------------------------------------------------------------- */
-
-/* l->file becomes the graph to go on with. */
-static int choose_graph(life *l, const run_row *row)
-{
-    stored s;
-    const char *path = args_text(l->a, "graph", NULL);
-    int code = stored_read(&s, &l->place, row);
-    if (code == EXIT_DONE && !s.file)
-        code = out_error(EXIT_STORED, "run %s belongs to a program; only that can go on with it", row->id);
-    if (code == EXIT_DONE && path) {
-        l->file = input_graph(path, l->loop, &code);
-    } else if (code == EXIT_DONE) {
-        l->file = s.file;
-        s.file = NULL;
-    }
-    stored_clear(&s);
-    return code;
-}
-
-static eyot_status keep_change(void *arg, const eyot_change *change)
-{
-    gf_problems *lines = arg;
-    gf_problems_add(&lines[!change->harmless], "%s", change->text);
-    return EYOT_OK;
-}
-
-/* With another graph what differs is told, and what is not harmless needs the option. */
-static int compare(const life *l, const run_row *row)
-{
-    eyot_error e;
-    gf_problems lines[2] = {{0}, {0}}; /* harmless ones, the others */
-    int code = EXIT_DONE;
-    if (!args_has(l->a, "graph")) return code;
-    if (eyot_store_compare_graph(l->place.store, row->id, flow_graph(l->flow), keep_change, lines, &e)) {
-        code = out_failed(&e);
-    } else if (lines[1].n > 0 && !args_has(l->a, "accept-changes")) {
-        code = EXIT_STORED;
-        out_error(code, "%s is not the graph that run %s was made with; to go on all the same: --accept-changes",
-                  args_text(l->a, "graph", NULL), row->id);
-        for (size_t i = 0; i < lines[1].n; i++) out_line(lines[1].lines[i]);
-    } else {
-        for (size_t k = 0; k < 2; k++)
-            for (size_t i = 0; i < lines[k].n; i++) out_note("%s", lines[k].lines[i]);
-    }
-    gf_problems_clear(&lines[0]);
-    gf_problems_clear(&lines[1]);
-    return code;
-}
-
-/* ---- trust ------------------------------------------------------------------------------------------------------ */
-
-/* Whoever wrote the stream of an imported run has chosen its commands, and where they run. */
-static int check_trust(const life *l, const run_row *row, bool *imported)
-{
-    eyot_error e;
-    eyot_buf *buf = eyot_buf_new();
-    if (!buf) return out_error(EXIT_FAILED, "out of memory");
-    eyot_status s = eyot_store_get_note(l->place.store, row->id, EYOT_NOTE_IMPORTED, buf, &e);
-    eyot_buf_free(buf);
-    *imported = s == EYOT_OK;
-    if (s != EYOT_OK && s != EYOT_ENOTFOUND && s != EYOT_ENOTSUP) return out_failed(&e);
-    if (s != EYOT_OK || args_has(l->a, "graph") || args_has(l->a, "trust-store")) return EXIT_DONE;
-    return out_error(EXIT_USAGE,
-                     "run %s was imported, and whoever wrote it chose its commands: name the graph to go on with by "
-                     "--graph FILE, or trust them by --trust-store",
-                     row->id);
-}
-
 /* ---- the run ---------------------------------------------------------------------------------------------------- */
-
-/* Where the run's commands ran; NULL: not known. */
-static char *read_directory(const life *l, const char *id)
-{
-    eyot_buf *buf = eyot_buf_new();
-    char *cwd = NULL;
-    if (buf && eyot_store_get_note(l->place.store, id, "cwd", buf, NULL) == EYOT_OK)
-        cwd = strdup(eyot_buf_data(buf, NULL));
-    eyot_buf_free(buf);
-    return cwd;
-}
 
 static int resume(life *l, const run_row *row, const answers *given)
 {
@@ -173,17 +91,15 @@ static int resume_main(const args *a)
     run_word word;
     run_row row;
     answers given = {0};
-    bool imported = false;
     int code = life_begin(&l, a);
     if (code == EXIT_DONE) code = read_answers(&given, a);
     if (code == EXIT_DONE) code = run_word_read(&word, a->words[0], RUN_ALONE);
     if (code == EXIT_DONE) code = life_open(&l, PLACE_LOOK);
     if (code == EXIT_DONE) code = place_find(&l.place, word.run, &row);
-    if (code == EXIT_DONE) code = check_trust(&l, &row, &imported);
-    if (code == EXIT_DONE) code = choose_graph(&l, &row);
-    bool here = imported && !args_has(a, "trust-store"); /* its directory is not trusted either */
-    if (code == EXIT_DONE) code = life_make(&l, here ? NULL : read_directory(&l, row.id));
-    if (code == EXIT_DONE) code = compare(&l, &row);
+    if (code == EXIT_DONE) code = life_trust(&l, &row, true);
+    if (code == EXIT_DONE) code = life_choose_graph(&l, &row);
+    if (code == EXIT_DONE) code = life_make(&l, life_directory(&l, row.id));
+    if (code == EXIT_DONE) code = life_compare(&l, &row);
     if (code == EXIT_DONE) code = resume(&l, &row, &given);
     answers_clear(&given);
     return life_end(&l, code);

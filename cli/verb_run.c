@@ -33,7 +33,6 @@ static const char about[] = "The first line on stderr is `run ID`; the final sta
                             "  eyot run digest.yaml --json | jq .metrics\n"
                             "  eyot run digest.yaml --submit --store @shared";
 
-/* The directory is kept beside the run, so that its commands find the same files when it goes on from elsewhere. */
 static int start(life *l, const char *id, eyot_value *state_take)
 {
     eyot_error e;
@@ -46,8 +45,7 @@ static int start(life *l, const char *id, eyot_value *state_take)
                          life_resume_hint(l, id));
     if (s != EYOT_OK) return out_failed(&e);
     progress_begun();
-    s = eyot_store_put_note(l->place.store, id, "cwd", l->cwd, strlen(l->cwd), &e);
-    if (s != EYOT_OK && s != EYOT_ENOTSUP) out_note("the directory of run %s could not be kept: %s", id, e.text);
+    life_keep_directory(l, id);
     return life_wait(l);
 }
 
@@ -91,19 +89,6 @@ static int submit(life *l, const char *id, eyot_submit_options *how, eyot_value 
 
 /* ---- starting --------------------------------------------------------------------------------------------------- */
 
-static int choose_id(const args *a, const graphfile *file, char id[129])
-{
-    const char *given = args_text(a, "run", NULL);
-    if (!given) return run_id_new(id, file->name) ? EXIT_DONE : EXIT_FAILED;
-    if (strcmp(given, "latest") == 0)
-        return out_error(EXIT_USAGE, "--run: \"latest\" cannot be an id: it stands for the newest run");
-    if (!run_id_is_good(given))
-        return out_error(EXIT_USAGE, "--run: \"%s\" cannot be an id: letters, digits and . _ : - after the first",
-                         given);
-    strcpy(id, given); /* at most 128 characters */
-    return EXIT_DONE;
-}
-
 static int run_main(const args *a)
 {
     life l;
@@ -113,7 +98,7 @@ static int run_main(const args *a)
     int code = life_begin(&l, a);
     if (code == EXIT_DONE) code = read_submit(a, &how);
     if (code == EXIT_DONE) l.file = input_graph(a->words[0], l.loop, &code);
-    if (code == EXIT_DONE) code = choose_id(a, l.file, id);
+    if (code == EXIT_DONE) code = life_choose_id(a, l.file->name, id);
     if (code == EXIT_DONE && !(state = input_state(a, l.file))) code = EXIT_USAGE;
     if (code == EXIT_DONE) code = life_open(&l, PLACE_CREATE);
     if (code == EXIT_DONE) code = life_make(&l, NULL);
