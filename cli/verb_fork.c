@@ -98,7 +98,7 @@ static int make_fork(life *l, const run_row *row, uint64_t step, eyot_value *upd
 {
     eyot_error e;
     char id[129];
-    bool hold = args_has(l->a, "hold");
+    bool hold = args_has(l->a, "hold"), changes_state = update_take != NULL;
     eyot_run_options how = life_run_options(l);
     eyot_fork_options fork = EYOT_FORK_OPTIONS_INIT;
     int code = life_choose_id(l->a, l->file->name, id);
@@ -115,9 +115,10 @@ static int make_fork(life *l, const run_row *row, uint64_t step, eyot_value *upd
     if (!hold) progress_announce("run %s", id);
     eyot_status s = eyot_run_fork(&l->run, l->engine, flow_graph(l->flow), row->id, step, &fork, &how, NULL, &e);
     if (s == EYOT_EEXIST) return out_error(EXIT_USAGE, "run %s exists already: choose another id", id);
+    if (s == EYOT_ETYPE || s == EYOT_EOVERFLOW) return out_error(EXIT_USAGE, "--set: %s", e.text);
     if (s != EYOT_OK) {
         code = out_failed(&e);
-        if (s == EYOT_EINVAL && update_take) say_branches(l, row, step);
+        if (s == EYOT_EINVAL && changes_state) say_branches(l, row, step);
         return code;
     }
     life_keep_directory(l, id);

@@ -35,7 +35,8 @@ endforeach()
 
 # The program itself, as people use it: test/cli/x.sh EYOT. cli/lib.sh is what they share.
 if(TARGET eyot_program AND Python3_FOUND)
-    foreach(name usage config looking signals commands expressions examples files events transfer retention workers codec secrets backends changes)
+    foreach(name usage config looking signals commands expressions examples files events transfer retention workers codec secrets backends
+            changes diff replay fork)
         add_test(NAME cli_${name}
             COMMAND ${PROJECT_SOURCE_DIR}/test/cli/${name}.sh $<TARGET_FILE:eyot_program>)
         set_tests_properties(cli_${name} PROPERTIES LABELS unit TIMEOUT 300)

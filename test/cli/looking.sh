@@ -4,7 +4,7 @@
 # shellcheck source=test/cli/lib.sh disable=SC2016
 . "$(dirname "$0")/lib.sh"
 
-LOOKING="show history logs graph cancel delete resume"
+LOOKING="show history logs graph cancel delete resume replay fork"
 
 for v in $LOOKING list doctor; do
     it "$v makes no store"
@@ -40,6 +40,12 @@ cat >asks.json <<'END'
 {"graph": "asks", "reduce": {"yes": "replace"}, "start": "a", "nodes": {
   "a": {"ask": "\"Go on?\"", "into": "yes", "next": "b"},
   "b": {"set": {"z": 1}}}}
+END
+
+cat >slow.json <<'END'
+{"graph": "slow", "start": "a", "nodes": {
+  "a": {"run": "true", "output": "none", "next": "b"},
+  "b": {"run": "sleep 0.05", "output": "none"}}}
 END
 
 it "run says the id on stderr and gives the state on stdout"
@@ -202,6 +208,46 @@ json 'v["started"][-1], v["started"] <= v["ended"]' '["Z", true]'
 eyot history two-1 --json
 json 'len(v["steps"])' 2
 
+it "history can be asked for nodes, tasks, steps and failed attempts"
+eyot history two-1 --node b --jsonl
+same "$(wc -l <out)" 1
+json 'v["task"]' '"b"'
+eyot history two-1 --task a --json
+json '[s["task"] for s in v["steps"]]' '["a"]'
+eyot history two-1 --from 2 --json
+json '[s["step"] for s in v["steps"]]' '[2]'
+eyot history two-1 --from 1 --to 1 --json
+json '[s["step"] for s in v["steps"]]' '[1]'
+eyot history f1 --failed
+code 0
+same "$(wc -l <out)" 2
+out_has 'failed: '
+eyot history f1 --failed --json
+json '[[a["task"], a["attempt"], a["status"], a["text"][:13]] for a in v["attempts"]]' '[["b", 1, "EFAILED", "exit status 3"]]'
+eyot history two-1 --failed --jsonl
+code 0
+out_empty
+
+it "history tells the slowest attempts and their share"
+eyot run slow.json --run slow -q
+eyot history slow --slowest
+code 0
+out_has '2 attempts took '
+eyot history slow --slowest 1 --json
+json '[[a["task"], a["attempt"], a["failed"]] for a in v["slowest"]]' '[["b", 1, false]]'
+json 'v["slowest"][0]["took_ms"] >= 50, 0.5 < v["slowest"][0]["share"] <= 1' '[true, true]'
+eyot history --slowest slow --jsonl
+same "$(wc -l <out)" 2
+head -1 out >one && mv one out
+json 'v["schema"], v["task"]' '[1, "b"]'
+eyot history slow --slowest=0 --json
+json 'v["slowest"]' '[]'
+eyot history slow --slowest=x
+code 2
+eyot history slow --slowest --timeline
+code 2
+err_one_line
+
 it "a timeline is no JSON"
 for o in --json --jsonl; do
     eyot history f1 --timeline $o
@@ -232,13 +278,13 @@ out_empty
 it "list lists, filters and limits"
 eyot list --json
 code 0
-json 'sorted(r["run"] for r in v["runs"] if len(r["run"]) < 6)' '["f1", "f2", "q1", "q2", "two-1", "two-2"]'
+json 'sorted(r["run"] for r in v["runs"] if len(r["run"]) < 6)' '["f1", "f2", "q1", "q2", "slow", "two-1", "two-2"]'
 eyot list --status failed --jsonl
 same "$(wc -l <out)" 2
 eyot list --limit 1 --json
-json '[r["run"] for r in v["runs"]]' '["q2"]'
+json '[r["run"] for r in v["runs"]]' '["slow"]'
 eyot list --since 1d --limit 1
-out_has q2
+out_has slow
 eyot list --limit 0 --json
 json 'v["runs"]' '[]'
 ("$EYOT" list; echo $? >left) 2>err | head -1 >out
@@ -312,6 +358,15 @@ if [ -x "$(dirname "$EYOT")/example_digest" ]; then
     out_has 'count[0]'
     eyot graph demo --store program.db --format json
     json 'v["eyot_graph"]' 1
+    eyot replay demo --store program.db
+    code 0
+    out_has 'count[0]'
+    eyot diff demo@1 demo --store program.db
+    code 1
+    eyot replay demo --verify --store program.db
+    code 6
+    eyot fork demo@1 --store program.db
+    code 6
     eyot resume demo --store program.db
     code 6
     err_has 'run demo belongs to a program'
