@@ -7,6 +7,7 @@
 
 #include "test/eyot_test.h"
 #include "test/lives.h"
+#include "test/proxy.h"
 
 static _Atomic int asked; /* so often the world outside */
 
@@ -384,4 +385,33 @@ TEST(random__differs_from_task_to_task_and_from_run_to_run)
         CHECK(memcmp(bytes[i], bytes[i] + 16, 16) != 0);
     }
     CHECK(memcmp(bytes[0], bytes[1], 16) != 0);
+}
+
+/* As a command whose output is both its record and its update. */
+static eyot_status record_and_update(eyot_task *task, void *user)
+{
+    const char *text = user;
+    eyot_status status = eyot_task_keep(task, "stdout", text, strlen(text));
+    return status ? status : eyot_task_set_string(task, "text", text);
+}
+
+TEST(engine_recorded__a_record_that_does_not_fit_into_the_entry_fails_its_task)
+{
+    proxy p = {.max_body = 0};
+    char text[601];
+    eyot_error e = {.status = EYOT_OK};
+    eyot_run *r;
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    world w = begin(record_and_update, text, NULL);
+    eyot_engine_free(w.engine);
+    eyot_store_close(w.store);
+    w.store = proxy_open(&p, "memory:");
+    p.max_body = 1000;
+    w.engine = tally_engine(1, w.store);
+    eyot_run_options o = lives_options(EYOT_SYNC);
+    CHECK_STATUS(eyot_run_sync(&r, w.engine, w.g, eyot_value_new_map(), &o, &e), EYOT_ELIMIT);
+    CHECK_STR(e.text, "a: its entry is larger than the store takes (1000 bytes)");
+    eyot_run_free(r);
+    end(&w);
 }

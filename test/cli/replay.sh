@@ -170,19 +170,4 @@ json 'v["recorded"]' '[{"name": "stdout", "value": ""}]'
 eyot history w --node last --jsonl
 json 'v["recorded"]' '[]'
 
-if it "an entry that is too large with its record fails clearly"; then
-    if [ -n "${EYOT_TEST_MYSQL:-}" ]; then
-        cat >big.yaml <<'Y'
-graph: big
-nodes:
-  a: { run: 'head -c 12000000 /dev/zero | tr "\0" x', output: text t }
-Y
-        eyot run big.yaml --store "$EYOT_TEST_MYSQL"
-        code 1
-        err_has 'its entry is larger than the store takes'
-    else
-        skip "there is no MySQL"
-    fi
-fi
-
 finish
