@@ -100,7 +100,7 @@ static void complete_names(const verb *v)
 static void complete_values(const char *verb_name, const args_option *o)
 {
     for (; o && o->name; o++) {
-        if (!o->value && !o->choices) continue;
+        if ((!o->value && !o->choices) || o->optional) continue;
         out_printf("    %s:--%s", verb_name, o->name);
         if (o->letter) out_printf(" | %s:-%c", verb_name, o->letter);
         if (o->choices) {

@@ -12,7 +12,7 @@
 
 enum {
     EXIT_DONE = 0,
-    EXIT_FAILED = 1,    /* the run has failed, or is parked */
+    EXIT_FAILED = 1,    /* the run has failed or is parked, or a difference was found */
     EXIT_USAGE = 2,     /* also: a mistake in a graph file, a configuration or an input */
     EXIT_STORE = 3,     /* the store cannot be reached or opened */
     EXIT_MISSING = 4,   /* no such run, step or file */

@@ -14,9 +14,10 @@ typedef eyot_status (*told_fn)(void *arg, operation op, const eyot_buf *path, ey
 typedef struct level { /* two maps or two arrays */
     eyot__word from, to;
     eyot__cursor c;              /* map: over `from` */
+    const eyot__text *key;       /* map: where it is now */
+    uint32_t item;               /* array: where it is now */
     uint32_t next, paired;       /* array: the next pair, the end of the pairs; map: `paired` counts keys in both */
     uint32_t more_from, more_to; /* array: items after the pairs that only one of them has */
-    size_t path;                 /* bytes of the pointer to it */
     uint64_t told;               /* operations before it */
 } level;
 
@@ -30,29 +31,30 @@ typedef struct walk {
     level stack[EYOT_VALUE_MAX_DEPTH];
 } walk;
 
-static eyot_status tell(walk *w, operation op, eyot__word from, eyot__word to)
-{
-    if (w->path.failed) return w->path.failed;
-    w->told++;
-    return w->tell(w->arg, op, &w->path, from, to);
-}
-
-static void point_to_key(walk *w, const level *l, const eyot__text *key)
+static void put_key(eyot_buf *path, const eyot__text *key)
 {
     const char *p = key->bytes, *end = p + key->len;
-    w->path.len = l->path;
-    eyot__buf_u8(&w->path, '/');
+    eyot__buf_u8(path, '/');
     for (const char *from = p; p < end; from = p) {
         while (p < end && *p != '~' && *p != '/') p++;
-        eyot__buf_put(&w->path, from, (size_t)(p - from));
-        if (p < end) eyot__buf_text(&w->path, *p++ == '~' ? "~0" : "~1");
+        eyot__buf_put(path, from, (size_t)(p - from));
+        if (p < end) eyot__buf_text(path, *p++ == '~' ? "~0" : "~1");
     }
 }
 
-static void point_to_item(walk *w, const level *l, uint32_t i)
+/* The place is where the first `levels` levels are now. */
+static eyot_status tell(walk *w, unsigned levels, operation op, eyot__word from, eyot__word to)
 {
-    w->path.len = l->path;
-    eyot__buf_format(&w->path, "/%u", (unsigned)i);
+    eyot__buf_reset(&w->path);
+    for (const level *l = w->stack; l < w->stack + levels; l++) {
+        if (eyot__is_map(l->from))
+            put_key(&w->path, l->key);
+        else
+            eyot__buf_format(&w->path, "/%u", (unsigned)l->item);
+    }
+    if (w->path.failed) return w->path.failed;
+    w->told++;
+    return w->tell(w->arg, op, &w->path, from, to);
 }
 
 static bool same(eyot__word a, eyot__word b)
@@ -74,15 +76,15 @@ static void pair_items(level *l)
     l->more_to = m - least;
 }
 
-/* Compares two values that `path` leads to: tells that one takes the other's place, or goes inside. */
+/* Compares two values that are where the levels are now: tells that one takes the other's place, or goes inside. */
 static eyot_status compare(walk *w, eyot__word from, eyot__word to)
 {
     bool maps = eyot__is_map(from) && eyot__is_map(to), arrays = eyot__is_array(from) && eyot__is_array(to);
     if (from == to) return EYOT_OK;
-    if (!maps && !arrays) return same(from, to) ? EYOT_OK : tell(w, REPLACE, from, to);
+    if (!maps && !arrays) return same(from, to) ? EYOT_OK : tell(w, w->depth, REPLACE, from, to);
     assert(w->depth < EYOT_VALUE_MAX_DEPTH);
     level *l = &w->stack[w->depth++];
-    *l = (level){.from = from, .to = to, .path = w->path.len, .told = w->told};
+    *l = (level){.from = from, .to = to, .told = w->told};
     if (maps)
         l->c = eyot__cursor_of(from);
     else
@@ -90,18 +92,17 @@ static eyot_status compare(walk *w, eyot__word from, eyot__word to)
     return EYOT_OK;
 }
 
-static eyot_status end_array(walk *w, const level *l)
+static eyot_status end_array(walk *w, level *l)
 {
     eyot_status status = EYOT_OK;
     for (uint32_t i = 0; i < l->more_to && !status; i++) {
-        point_to_item(w, l, l->paired + i);
-        status = tell(w, ADD, 0, eyot__array_get(l->to, l->paired + i));
+        l->item = l->paired + i;
+        status = tell(w, w->depth, ADD, 0, eyot__array_get(l->to, l->item));
     }
     for (uint32_t left = l->more_from; left && !status;
          left--) { /* from the end: no index changes by another removal */
-        uint32_t i = l->paired + (w->first ? 0 : left - 1);
-        point_to_item(w, l, i);
-        status = tell(w, REMOVE, eyot__array_get(l->from, i), 0);
+        l->item = l->paired + (w->first ? 0 : left - 1);
+        status = tell(w, w->depth, REMOVE, eyot__array_get(l->from, l->item), 0);
     }
     return status;
 }
@@ -115,20 +116,18 @@ static bool same_order(const level *l)
     return true;
 }
 
-static eyot_status end_map(walk *w, const level *l)
+static eyot_status end_map(walk *w, level *l)
 {
     eyot_status status = EYOT_OK;
     if (l->paired < eyot__count(l->to)) {
         eyot__cursor c = eyot__cursor_of(l->to);
         for (const eyot__word *entry; !status && (entry = eyot__cursor_entry(&c));) {
-            if (eyot__map_find_text(l->from, eyot__text_of(entry[0])) != EYOT__NONE) continue;
-            point_to_key(w, l, eyot__text_of(entry[0]));
-            status = tell(w, ADD, 0, entry[1]);
+            l->key = eyot__text_of(entry[0]);
+            if (eyot__map_find_text(l->from, l->key) == EYOT__NONE) status = tell(w, w->depth, ADD, 0, entry[1]);
         }
     }
     if (status || w->told > l->told || same_order(l)) return status;
-    w->path.len = l->path;
-    return tell(w, REPLACE, l->from, l->to);
+    return tell(w, w->depth - 1, REPLACE, l->from, l->to);
 }
 
 /* The next key of a map, or its end. */
@@ -140,9 +139,9 @@ static eyot_status step_map(walk *w, level *l)
         w->depth--;
         return status;
     }
-    uint32_t at = eyot__map_find_text(l->to, eyot__text_of(entry[0]));
-    point_to_key(w, l, eyot__text_of(entry[0]));
-    if (at == EYOT__NONE) return tell(w, REMOVE, entry[1], 0);
+    l->key = eyot__text_of(entry[0]);
+    uint32_t at = eyot__map_find_text(l->to, l->key);
+    if (at == EYOT__NONE) return tell(w, w->depth, REMOVE, entry[1], 0);
     l->paired++;
     return compare(w, entry[1], eyot__map_entry(l->to, at)[1]);
 }
@@ -154,9 +153,8 @@ static eyot_status step_array(walk *w, level *l)
         w->depth--;
         return status;
     }
-    uint32_t i = l->next++;
-    point_to_item(w, l, i);
-    return compare(w, eyot__array_get(l->from, i), eyot__array_get(l->to, i));
+    l->item = l->next++;
+    return compare(w, eyot__array_get(l->from, l->item), eyot__array_get(l->to, l->item));
 }
 
 static eyot_status walk_both(walk *w, eyot__word from, eyot__word to)
