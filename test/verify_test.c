@@ -247,7 +247,8 @@ TEST(verify__names_the_one_update_that_was_changed)
         CHECK_STATUS(verify_tampered(&w, log), EYOT_EDIFFERS);
         CHECK_INT(w.t.verdict, EYOT_OTHER_UPDATE);
         CHECK_STR(w.t.task, tasks[i]);
-        CHECK_HAS(w.t.expected, i % 2 ? "" : "other");
+        CHECK_STR(w.t.pointer, i % 2 ? "" : i ? "/a" : "/other");
+        CHECK_STR(w.t.expected, i % 2 ? "" : i ? "1" : "2");
         done(&w);
     }
 }
