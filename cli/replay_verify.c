@@ -2,7 +2,7 @@
 /* Does a run do again what its log says? Nothing is written; without --live no command is started. */
 #include "cli/replay.h"
 
-#include "cli/changes.h"
+#include "cli/patch.h"
 #include "cli/life.h"
 #include "cli/out.h"
 
@@ -91,7 +91,7 @@ static const char *text_at(const eyot_value *v, const char *key)
 
 static void print_side(const char *name, out_style style, const eyot_value *v)
 {
-    char *text = eyot_value_kind_of(v) == EYOT_VALUE_NULL ? strdup("nothing") : changes_value_text(v, SHOWN_MOST);
+    char *text = eyot_value_kind_of(v) == EYOT_VALUE_NULL ? strdup("nothing") : patch_value_text(v, SHOWN_MOST);
     out_printf("  %-9s ", name);
     out_styled(style, text ? text : "?");
     out_printf("\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/verbs.h"
 
-#include "cli/changes.h"
+#include "cli/patch.h"
 #include "cli/stored.h"
 
 #include <inttypes.h>
@@ -101,7 +101,7 @@ static int tell(const args *a, const side *from, const side *to)
     } else if (differ) {
         print_heading("---", OUT_BAD, from);
         print_heading("+++", OUT_GOOD, to);
-        changes_print("", from->state, patch);
+        patch_print("", from->state, patch);
     } else {
         out_note("no difference");
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/verbs.h"
 
-#include "cli/changes.h"
+#include "cli/patch.h"
 #include "cli/out.h"
 #include "cli/replay.h"
 #include "cli/stored.h"
@@ -60,7 +60,7 @@ static eyot_status on_step(void *arg, const eyot_played_step *step)
     out_styled(OUT_FAINT, step->ended ? "  the branch ends" : "");
     out_printf("\n");
     eyot_value *update = stored_value(p->graph->graph, step->update);
-    changes_update("        ", update);
+    patch_update("        ", update);
     eyot_value_unref(update);
     return EYOT_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/changes.h"
+#include "cli/patch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 enum { VALUE_MOST = 500 };
 
-char *changes_value_text(const eyot_value *v, size_t most)
+char *patch_value_text(const eyot_value *v, size_t most)
 {
     size_t len = 0, keep;
     char *out = NULL;
@@ -26,10 +26,10 @@ char *changes_value_text(const eyot_value *v, size_t most)
     return out;
 }
 
-void changes_line(const char *indent, out_style style, const char *pointer, const eyot_value *v)
+void patch_line(const char *indent, out_style style, const char *pointer, const eyot_value *v)
 {
     static const char *const signs[] = {[OUT_GOOD] = "+ ", [OUT_BAD] = "- ", [OUT_WAITS] = "~ "};
-    char *text = changes_value_text(v, VALUE_MOST);
+    char *text = patch_value_text(v, VALUE_MOST);
     out_printf("%s", indent);
     out_styled(style, signs[style]);
     out_styled(style, *pointer ? pointer : "(all)");
@@ -46,7 +46,7 @@ static bool reordered(const eyot_value *from, const eyot_value *to)
     return eyot_value_kind_of(from) == EYOT_VALUE_MAP && eyot_value_kind_of(to) == EYOT_VALUE_MAP;
 }
 
-void changes_print(const char *indent, const eyot_value *from, const eyot_value *patch)
+void patch_print(const char *indent, const eyot_value *from, const eyot_value *patch)
 {
     eyot_value_iter it = eyot_value_each(patch);
     while (!out_is_gone() && eyot_value_next(&it)) {
@@ -55,11 +55,11 @@ void changes_print(const char *indent, const eyot_value *from, const eyot_value 
         const eyot_value *to = eyot_value_at(it.value, "value");
         const eyot_value *old = strcmp(op, "add") == 0 ? NULL : eyot_value_pointer(from, pointer);
         if (reordered(old, to)) {
-            changes_line(indent, OUT_WAITS, pointer, NULL);
+            patch_line(indent, OUT_WAITS, pointer, NULL);
             continue;
         }
-        if (strcmp(op, "add") != 0) changes_line(indent, OUT_BAD, pointer, old);
-        if (to) changes_line(indent, OUT_GOOD, pointer, to);
+        if (strcmp(op, "add") != 0) patch_line(indent, OUT_BAD, pointer, old);
+        if (to) patch_line(indent, OUT_GOOD, pointer, to);
     }
 }
 
@@ -75,17 +75,17 @@ static void key_pointer(char *to, size_t room, const char *key)
     to[n] = '\0';
 }
 
-void changes_update(const char *indent, const eyot_value *update)
+void patch_update(const char *indent, const eyot_value *update)
 {
     char pointer[256];
     eyot_value_iter it = eyot_value_each(update);
     if (eyot_value_kind_of(update) != EYOT_VALUE_MAP) {
-        if (update) changes_line(indent, OUT_GOOD, "", update);
+        if (update) patch_line(indent, OUT_GOOD, "", update);
         return;
     }
     while (!out_is_gone() && eyot_value_next(&it)) {
         bool removed = eyot_value_kind_of(it.value) == EYOT_VALUE_REMOVED;
         key_pointer(pointer, sizeof pointer, it.key);
-        changes_line(indent, removed ? OUT_BAD : OUT_GOOD, pointer, removed ? NULL : it.value);
+        patch_line(indent, removed ? OUT_BAD : OUT_GOOD, pointer, removed ? NULL : it.value);
     }
 }
