@@ -15,7 +15,7 @@ static const args_option options[] = {
     {.name = "verify", .help = "do every task again as it was, and compare what comes of it"},
     {.name = "from", .value = "STEP", .most = INT64_MAX, .help = "begin where the run stood after this step"},
     {.name = "live", .help = "with --verify: commands run again, instead of their recorded output being taken"},
-    {.name = "graph", .value = "FILE", .help = "with --verify: do this file's nodes instead"},
+    {.name = "graph", .value = "FILE", .help = "with --verify: do this file's nodes; changed ones are not compared"},
     {.name = "trust-store", .help = "with --live: run the commands of a run that was imported"},
     {.name = "nodes", .value = "PATH", .repeats = true, .help = "a shared object with functions for `call`"},
     {.name = "json", .help = "with --verify: the result as one JSON object"},

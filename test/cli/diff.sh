@@ -57,6 +57,11 @@ eyot diff s@4 latest --json
 code 1
 json 'v["to"]' '{"run": "s", "step": 5}'
 
+it "a label is a step"
+eyot label s@4 named
+eyot diff s@named s --json
+json 'v["from"]' '{"run": "s", "step": 4}'
+
 it "two runs can be compared"
 eyot run steps.json --run other -q
 eyot diff s other
@@ -92,6 +97,9 @@ it "diff names what is not there"
 eyot diff s@9 s
 code 4
 err_is 'eyot: run s has no step 9'
+eyot diff s s@nothing
+code 4
+err_is 'eyot: run s has no label "nothing"'
 eyot diff s nobody
 code 4
 err_has 'has no run nobody'

@@ -98,8 +98,13 @@ code 2
 err_is 'eyot: run f1 exists already: choose another id'
 eyot fork w@1 --run latest
 code 2
-eyot fork w@x
-code 2
+eyot fork w@nothing
+code 4
+err_is 'eyot: run w has no label "nothing"'
+eyot label w@1 listed
+eyot fork w@listed -q
+code 0
+json 'v["all"]' '[1, 2]'
 
 it "a fork of what is done says that nothing was left to do"
 eyot fork w --run end

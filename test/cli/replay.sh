@@ -112,17 +112,23 @@ out_is 'step 1, now: other update at /now
   got       "2"
 0 tasks do again what the log says before that'
 
-it "verify with a changed file tells the first difference"
+it "verify tells the first difference as JSON"
+eyot replay c --verify --live --json
+code 1
+json 'v["same"], v["compared"], v["not_compared"]' '[false, 1, []]'
+json 'v["difference"]["step"], v["difference"]["task"], v["difference"]["pointer"]' '[1, "now", "/now"]'
+json 'v["difference"]["expected"], v["difference"]["got"], v["difference"]["verdict"]' '["1", "2", "other update"]'
+
+it "verify with a changed file counts and tells what it does not compare"
 sed 's/length/length + 1/' work.yaml >changed.yaml
 eyot replay w --verify --graph changed.yaml
-code 1
-out_has 'last: other update at /n'
-out_has '  expected  3'
-out_has '  got       4'
+code 0
+out_is '9 tasks do again what the log says
+1 task was not compared:
+  step 10, last: its node is another one than it was'
 eyot replay w --verify --graph changed.yaml --json
-code 1
-json 'v["same"], v["difference"]["task"], v["difference"]["pointer"]' '[false, "last", "/n"]'
-json 'v["difference"]["expected"], v["difference"]["got"], v["difference"]["verdict"]' '[3, 4, "other update"]'
+json 'v["same"], v["compared"], [[n["task"], n["step"], n["node"]] for n in v["not_compared"]]' '[true, 9, [["last", 10, "last"]]]'
+same "$(ran)" $((RAN + 5))
 
 it "a run that is not done can be verified as far as it is"
 eyot run work.yaml --run half -q
