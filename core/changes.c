@@ -85,19 +85,6 @@ static void touch(eyot_buf *touched, const char *word)
     eyot__buf_format(touched, "%s\n", word);
 }
 
-/* Whether it changes more than what one node does and where it goes on. */
-static bool is_shape(eyot_change_kind kind)
-{
-    switch (kind) {
-    case EYOT_CHANGE_ACTION:
-    case EYOT_CHANGE_VERSION:
-    case EYOT_CHANGE_CONDITION:
-    case EYOT_CHANGE_NAME:
-    case EYOT_CHANGE_POLICY: return false;
-    default: return true;
-    }
-}
-
 /* Which differences leave records of several meanings behind. */
 static void touch_all(eyot_buf *touched, const eyot__changes *c, const eyot_graph *g)
 {
@@ -107,7 +94,6 @@ static void touch_all(eyot_buf *touched, const eyot__changes *c, const eyot_grap
         if (change->kind == EYOT_CHANGE_OTHER && !change->node)
             for (uint32_t v = 0; v < g->n_nodes; v++) touch(touched, g->nodes[v].id);
         if (change->node) touch(touched, change->node);
-        if (is_shape(change->kind)) touch(touched, EYOT__TOUCHED_SHAPE);
     }
 }
 
@@ -471,32 +457,23 @@ static void forget_node(const eyot_graph *g, bool *comparable, const char *id, s
     if (v != UINT32_MAX) comparable[v] = false;
 }
 
+/* A node that does something else now under the same version claims that its records still hold: that is what can be verified. */
 eyot_status eyot__changes_comparable(eyot_store *store, const char *run_id, const eyot_graph *g, bool *comparable,
-                                     bool *same_shape, eyot_error *e)
+                                     eyot_error *e)
 {
     eyot__run_graph was;
     eyot__changes c = {.n = 0};
-    bool shape = true, known = true;
     eyot_status status = read_graph(&was, store, run_id, g, e);
     if (!status && (status = list_all(&c, &was, g))) no_memory(e);
-    if (status) goto done;
     for (uint32_t v = 0; v < g->n_nodes; v++) comparable[v] = true;
-    for (size_t i = 0; i < c.n; i++) {
+    for (size_t i = 0; i < c.n && !status; i++) {
         const eyot_change *change = &c.list[i].told;
-        shape &= !is_shape(change->kind);
-        known &= change->kind != EYOT_CHANGE_OTHER || change->node;
-        if (change->node && change->kind != EYOT_CHANGE_POLICY)
-            forget_node(g, comparable, change->node, strlen(change->node));
+        if (change->kind == EYOT_CHANGE_VERSION) forget_node(g, comparable, change->node, strlen(change->node));
     }
     size_t len;
     const char *line = (const char *)was.touched.data;
-    for (; (line = next_line(&was.touched, line, &len)); line += len + 1) {
-        if (len == 1 && *line == EYOT__TOUCHED_SHAPE[0]) shape = false;
+    for (; !status && (line = next_line(&was.touched, line, &len)); line += len + 1)
         forget_node(g, comparable, line, len);
-    }
-    for (uint32_t v = 0; v < g->n_nodes && !known; v++) comparable[v] = false;
-    if (same_shape) *same_shape = shape;
-done:
     eyot__changes_clear(&c);
     eyot__run_graph_clear(&was);
     return status;

@@ -15,10 +15,9 @@ typedef struct eyot__run_graph {
     bool noted; /* it is another one than the row's was, or was meanwhile */
     eyot_buf
         touched; /* nodes, each id with a newline, that were changed after tasks of theirs were committed: records of
-                         several meanings. EYOT__TOUCHED_SHAPE among them: nodes or edges were, or what joins make */
+                         several meanings */
     eyot_buf source; /* with a NUL */
 } eyot__run_graph;
-#define EYOT__TOUCHED_SHAPE "*"
 
 /* `row_fingerprint`: of the run's row. The row's source is not read if that graph is g (may be NULL). *out is cleared in any
  * case. ECORRUPT, ENOMEM, and what the store says. */
@@ -51,11 +50,10 @@ eyot_status eyot__changes_refuse(const eyot__changes *c, const char *run_id, eyo
 eyot_status eyot__run_graph_write(const eyot__run_graph *was, const eyot__changes *c, eyot_store *store,
                                   const char *run_id, const eyot_graph *g, eyot_error *e);
 
-/* For whoever runs nodes of g again and compares with the records of a run: comparable[v] tells of each node of g whether all
- * of its records were made by a node of the same action, version and mark, with the same out-edges. *same_shape (may be
- * NULL): nodes, edges, starts, reducers and codec are the same too, and always were. What nobody can tell is false.
- * `comparable` has one place per node of g. Same statuses as eyot_store_compare_graph. */
+/* For whoever runs nodes of g again and compares with the records of a run: comparable[v] tells of each node of g, one place per
+ * node, that its version is the one that its records were made with, all of them by one graph. Same statuses as
+ * eyot_store_compare_graph. */
 eyot_status eyot__changes_comparable(eyot_store *store, const char *run_id, const eyot_graph *g, bool *comparable,
-                                     bool *same_shape, eyot_error *e);
+                                     eyot_error *e);
 
 #endif

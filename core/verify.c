@@ -293,7 +293,7 @@ static eyot_status run_again(verifying *v, eyot__activation *a, const eyot__task
     const failure *failed = was_rescued(t, record) ? failure_of(v, a) : NULL;
     eyot_verdict verdict = EYOT_NOT_COMPARED;
     if (!v->comparable[a->who.node])
-        eyot__buf_text(&v->got, "its node is another one than it was");
+        eyot__buf_text(&v->got, "its node has another version than it had");
     else if (was_rescued(t, record) && !failed)
         eyot__buf_text(&v->got, "its last failure stands before the checkpoint");
     else
@@ -467,7 +467,7 @@ eyot_status eyot_run_verify(eyot_engine *engine, const eyot_graph *g, const char
     if (!status) status = make_run(&v, engine, g, run_id, e);
     if (status) return status;
     v.comparable = calloc(g->n_nodes + 1, sizeof *v.comparable);
-    status = v.comparable ? eyot__changes_comparable(v.store, run_id, g, v.comparable, NULL, e)
+    status = v.comparable ? eyot__changes_comparable(v.store, run_id, g, v.comparable, e)
                           : eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     if (!status) status = go_through(&v, e);
     if (result) {

@@ -60,7 +60,7 @@ typedef enum eyot_verify_flag {
     EYOT_VERIFY_LIVE =
         1, /* tasks ask the world outside again (eyot_task_record) instead of being told what they were told */
     EYOT_VERIFY_CHANGED =
-        2 /* with a graph of another fingerprint, too: tasks of nodes that were changed are not compared */
+        2 /* with a graph of another fingerprint, too: tasks of nodes of another version are not compared */
 } eyot_verify_flag;
 
 typedef struct eyot_verify_options {

@@ -122,11 +122,16 @@ json 'v["difference"]["expected"], v["difference"]["got"], v["difference"]["verd
 it "verify with a changed file counts and tells what it does not compare"
 sed 's/length/length + 1/' work.yaml >changed.yaml
 eyot replay w --verify --graph changed.yaml
+code 1
+out_has 'step 10, last: other update'
+sed 's/^  last: {/  last: { version: "2",/' changed.yaml >newer.yaml
+grep -q 'version: "2"' newer.yaml
+eyot replay w --verify --graph newer.yaml
 code 0
 out_is '9 tasks do again what the log says
 1 task was not compared:
-  step 10, last: its node is another one than it was'
-eyot replay w --verify --graph changed.yaml --json
+  step 10, last: its node has another version than it had'
+eyot replay w --verify --graph newer.yaml --json
 json 'v["same"], v["compared"], [[n["task"], n["step"], n["node"]] for n in v["not_compared"]]' '[true, 9, [["last", 10, "last"]]]'
 same "$(ran)" $((RAN + 5))
 
