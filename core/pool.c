@@ -101,15 +101,20 @@ static void help_one(eyot_engine *engine)
     if (abandoned && engine->stuck > 0) engine->surplus += engine->stuck-- > 0;
 }
 
-static _Thread_local eyot_engine *working_for; /* NULL: this is no worker */
+/* The calling thread's place among the workers; their number: it is none. Engine lock held. */
+static uint32_t place_of_self(const eyot_engine *engine)
+{
+    uint32_t i = 0;
+    while (i < engine->n_threads && !pthread_equal(engine->threads[i], pthread_self())) i++;
+    return i;
+}
 
 /* The one that leaves is joined by the next one that does, or at the end. Engine lock held on entry, not on exit. */
 static void leave(eyot_engine *engine)
 {
-    uint32_t i = 0;
     pthread_t before = engine->left;
     bool join = engine->has_left;
-    while (!pthread_equal(engine->threads[i], pthread_self())) i++;
+    uint32_t i = place_of_self(engine);
     engine->threads[i] = engine->threads[--engine->n_threads];
     engine->left = pthread_self();
     engine->has_left = true;
@@ -119,7 +124,7 @@ static void leave(eyot_engine *engine)
 
 static void *work(void *arg)
 {
-    eyot_engine *engine = working_for = arg;
+    eyot_engine *engine = arg;
     pthread_mutex_lock(&engine->lock);
     while (!engine->stopping) {
         if (engine->flush_wanted) {
@@ -322,9 +327,8 @@ void eyot__pool_replace(eyot_engine *engine)
 
 bool eyot__pool_lend(eyot_engine *engine)
 {
-    if (working_for != engine) return false;
     pthread_mutex_lock(&engine->lock);
-    bool lent = add_worker(engine);
+    bool lent = place_of_self(engine) < engine->n_threads && add_worker(engine);
     pthread_mutex_unlock(&engine->lock);
     return lent;
 }
