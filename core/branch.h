@@ -20,7 +20,8 @@ typedef struct eyot__wait {
     int64_t due_ms; /* of a sleep: when it ends, wall clock */
 } eyot__wait;
 typedef struct eyot__memo {
-    uint32_t failed; /* attempts so far, in all lives */
+    uint32_t failed; /* attempts so far, in all lives … */
+    uint32_t tried;  /* … and those of earlier ones that its policy still counts */
     uint32_t n;
     eyot__wait *waits;
     eyot__outside_list told; /* before its last wait: a task that starts again after it is told the same */

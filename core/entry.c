@@ -591,7 +591,7 @@ static eyot_status get_memo(eyot__activation *a, eyot__reader *in, uint32_t vers
     eyot_status status = EYOT_OK;
     if (failed && !in->failed) {
         if (!eyot__memo_of(a)) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
-        a->memo->failed = failed;
+        a->memo->failed = a->memo->tried = failed;
     }
     for (size_t i = 0; i < n && !in->failed && !status; i++) {
         uint8_t kind = eyot__read_u8(in);

@@ -30,6 +30,7 @@ eyot__memo *eyot__memo_copy(const eyot__memo *m)
     size_t room = 1; /* as `append` makes it */
     if (!copy) return NULL;
     copy->failed = m->failed;
+    copy->tried = m->tried;
     bool good = eyot__outside_copy(&copy->told, &m->told) == EYOT_OK;
     if (good && m->n == 0) return copy;
     while (room < m->n) room *= 2;

@@ -159,6 +159,7 @@ eyot_status eyot__policy_begin(eyot_task *t)
 {
     const eyot__policy *p = policy_of(t);
     if (!eyot__aside_of(t)) return EYOT_ENOMEM;
+    if (t->aside->tries == 0 && t->a.memo) t->aside->tries = t->a.memo->tried;
     t->aside->tries++;
     t->started_ns = eyot__now_ns(); /* here, since an alarm may read it while the node runs */
     if (p && p->timeout_ms > 0 && !t->aside->failure) eyot__timer_set(t, EYOT__ALARM_TIMEOUT, p->timeout_ms * 1000000u);

@@ -67,7 +67,9 @@ static eyot_status remember(eyot__replay *b, eyot__record *record)
     } else if (record->kind == EYOT_ENTRY_ATTEMPT) {
         status = eyot__memo_of(a) ? EYOT_OK : EYOT_ENOMEM;
         /* A rescue that fails bears the number of the attempt before it; version 1 counted within a life. */
-        if (!status && (in.n > a->memo->failed || record->version < 2)) a->memo->failed++;
+        bool counts = !status && (in.n > a->memo->failed || record->version < 2);
+        if (counts) a->memo->failed++;
+        if (counts) a->memo->tried++;
     } else {
         status = record->kind == EYOT_ENTRY_ASKED      ? eyot__memo_ask(a, in.n, in.text, in.text_len)
                  : record->kind == EYOT_ENTRY_ANSWERED ? eyot__memo_answer(a, in.n, in.text, in.text_len)
@@ -91,6 +93,12 @@ static void seed_of_id(eyot_bytes run, uint8_t seed[EYOT__SEED_BYTES])
     memcpy(seed, digest, EYOT__SEED_BYTES);
 }
 
+static void count_anew(eyot__frontier *f)
+{
+    for (eyot__activation *a = f->live; a; a = a->next)
+        if (a->memo) a->memo->tried = 0;
+}
+
 static eyot_status begin_at(eyot__replay *b, const eyot_entry *entry, eyot__record *record)
 {
     eyot__rebuilt *out = b->out;
@@ -104,6 +112,7 @@ static eyot_status begin_at(eyot__replay *b, const eyot_entry *entry, eyot__reco
         memcpy(out->seed, head.seed, sizeof out->seed);
     else
         seed_of_id(b->run, out->seed);
+    if (entry->seq == 1) count_anew(b->f); /* a fork, of before an attempt that failed */
     return status ? status : collect(b);
 }
 
@@ -125,6 +134,17 @@ static eyot_status begin_again(eyot__replay *b, const eyot_entry *entry, eyot__r
     return begin_at(b, entry, record);
 }
 
+/* Who goes on with a run that has failed, was cancelled or is dead wants its tasks tried again. One that was only suspended
+ * may have been so for the delay before a retry. */
+static eyot_status end_life(eyot__replay *b, eyot__record *record)
+{
+    eyot__rebuilt *out = b->out;
+    eyot_status status = eyot__entry_get_status(&record->payload, &out->status, &out->error, b->e);
+    bool anew = out->status == EYOT_RUN_FAILED || out->status == EYOT_RUN_CANCELLED || out->status == EYOT_RUN_DEAD;
+    if (anew && !status) count_anew(b->f);
+    return status;
+}
+
 static eyot_status follow(eyot__replay *b, const eyot_entry *entry, eyot__record *record)
 {
     eyot__rebuilt *out = b->out;
@@ -135,8 +155,7 @@ static eyot_status follow(eyot__replay *b, const eyot_entry *entry, eyot__record
         return eyot_error_set(b->e, EYOT_ECORRUPT, "there is no snapshot before it");
     out->seq = entry->seq;
     out->tail_bytes += entry->body.n;
-    if (record->kind == EYOT_ENTRY_STATUS)
-        return eyot__entry_get_status(&record->payload, &out->status, &out->error, b->e);
+    if (record->kind == EYOT_ENTRY_STATUS) return end_life(b, record);
     out->status = EYOT_RUN_RUNNING; /* after a status: it was resumed */
     eyot__error_none(&out->error);
     if (record->kind == EYOT_ENTRY_TASK) {

@@ -52,7 +52,7 @@ typedef struct eyot__aside {
     uint64_t due_ns; /* of the alarm, monotonic */
     uint32_t at;     /* its place in the engine's heap, from 1; 0: not set */
     eyot__alarm alarm;
-    uint32_t tries; /* attempts of this life, while one runs including it */
+    uint32_t tries; /* attempts that its policy counts, while one runs including it */
     bool reserved;  /* has room in the engine's heap of alarms */
     bool asking;    /* its question is open: counted in the run's `asking` */
     bool listening; /* on the run's list */

@@ -158,8 +158,9 @@ typedef struct eyot_node_options {
     uint64_t timeout_ms;
     uint64_t grace_ms; /* 0: 5,000 */
 
-    /* A failed attempt is followed by another one, up to so many in one life of the run; 0 and 1: only the first. The
-     * first waits retry_delay_ms, every further one retry_factor times as long (0: 2), never longer than retry_max_ms (0: 60,000).
+    /* A failed attempt is followed by another one, up to so many until the run ends as failed, cancelled or dead; whoever
+     * resumes it then has them all again. 0 and 1: only the first. The first further one waits retry_delay_ms, every other
+     * retry_factor times as long (0: 2), never longer than retry_max_ms (0: 60,000).
      * retry_jitter 0 … 1 is the part of a delay that is drawn from the task's key and attempt, the same in every life.
      * Waiting holds no thread. */
     uint32_t attempts;

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs that a worker takes up again and again. */
+#include <stdatomic.h>
+
+#include <eyot/stores.h>
+#include <eyot/worker.h>
+
+#include "test/eyot_test.h"
+#include "test/tally.h"
+
+static int one = 1;
+static _Atomic int begun;
+
+/* Submits run "r" of a graph with this one node. */
+static eyot_graph *submit_only(eyot_engine *engine, eyot_node_fn fn, const eyot_node_options *options)
+{
+    eyot_submit_options o = EYOT_SUBMIT_OPTIONS_INIT;
+    eyot_graph *g = tally_graph("only");
+    eyot_graph_node_with(g, "only", fn, &one, options);
+    tally_freeze(g);
+    o.run_id = "r";
+    atomic_store(&begun, 0);
+    CHECK_OK(eyot_run_submit(engine, g, tally_new(), &o, NULL, NULL));
+    return g;
+}
+
+/* Takes up what is due until nothing is. */
+static void work_until_idle(eyot_engine *engine, const eyot_graph *g)
+{
+    eyot_worker *w;
+    eyot_worker_options o = EYOT_WORKER_OPTIONS_INIT;
+    o.poll_ms = 10;
+    o.flags = EYOT_WORKER_UNTIL_IDLE;
+    CHECK_OK(eyot_worker_new(&w, engine, &o, NULL));
+    CHECK_OK(eyot_worker_add(w, g, NULL, NULL));
+    CHECK_OK(eyot_worker_run(w, NULL));
+    eyot_worker_free(w);
+}
+
+/* ---- attempts --------------------------------------------------------------------------------------------------- */
+
+static eyot_status fail_always(eyot_task *task, void *user)
+{
+    (void)user;
+    atomic_fetch_add(&begun, 1);
+    return eyot_task_fail(task, "never");
+}
+
+TEST(worker_again__a_task_that_always_fails_has_the_attempts_of_its_policy)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_node_options again = EYOT_NODE_OPTIONS_INIT;
+    eyot_run *run;
+    again.attempts = 3;
+    again.retry_delay_ms = 1;
+    eyot_graph *g = submit_only(engine, fail_always, &again);
+    for (int i = 0; i < 1000 && tally_row_of(store, "r").status != EYOT_RUN_FAILED; i++) {
+        work_until_idle(engine, g);
+        tally_pause_us(1000);
+    }
+    CHECK_INT(tally_row_of(store, "r").status, EYOT_RUN_FAILED);
+    CHECK_INT(atomic_load(&begun), 3);
+    CHECK_OK(eyot_run_resume(&run, engine, g, "r", NULL, NULL)); /* who does that wants it tried again */
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_EFAILED);
+    CHECK_INT(atomic_load(&begun), 6);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
