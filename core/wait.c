@@ -68,7 +68,10 @@ eyot_status eyot_task_sleep(eyot_task *task, uint64_t ms)
     eyot_status status = next_wait(task, false, &w);
     if (status) return status;
     int64_t now = eyot__wall_ms();
-    if (w) return w->due_ms <= now || task->run->replayed ? EYOT_OK : suspends(task);
+    if (w) { /* it has got beyond it before, whatever the clock of this machine says */
+        bool over = w->due_ms <= now || task->run->replayed || eyot__memo_wait(&task->a, task->asked);
+        return over ? EYOT_OK : suspends(task);
+    }
     task->aside->due_ms = ms < (uint64_t)(INT64_MAX - now) ? now + (int64_t)ms : INT64_MAX;
     return suspends(task);
 }

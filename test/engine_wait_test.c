@@ -5,6 +5,7 @@
 
 #include <eyot/stores.h>
 
+#include "core/run.h"
 #include "test/eyot_test.h"
 #include "test/proxy.h"
 #include "test/tally.h"
@@ -550,6 +551,35 @@ TEST(engine_sleep__counts_from_its_first_call_in_all_lives)
     CHECK_OK(resume(&run, engine, g, "r", NULL, NULL, NULL));
     CHECK(test_now_ms() - before >= 295);
     CHECK_INT(sum_of(run), 111);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
+/* Called where the clock is an hour behind that of whoever wrote the sleep down. */
+static eyot_status doze_then_ask(eyot_task *task, void *user)
+{
+    const char *answer;
+    eyot__memo *memo = task->a.memo;
+    (void)user;
+    if (atomic_fetch_add(&calls, 1) > 9) return EYOT_EFAILED;
+    if (memo && memo->n == 2) memo->waits[0].due_ms += 3600000;
+    eyot_status status = eyot_task_sleep(task, 1);
+    if (!status) status = eyot_task_ask(task, "well?", &answer);
+    return status ? status : eyot_task_update(task, tally_sum(10));
+}
+
+TEST(engine_sleep__is_over_once_another_wait_has_followed)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = asking(doze_then_ask);
+    eyot_run *run = start(engine, g, "r", EYOT_ESUSPENDED);
+    eyot_run_free(run);
+    CHECK_OK(resume(&run, engine, g, "r", NULL, "go on", NULL));
+    CHECK_INT(sum_of(run), 111);
+    CHECK_INT(calls, 3);
     eyot_run_free(run);
     eyot_engine_free(engine);
     eyot_store_close(store);
