@@ -423,8 +423,8 @@ eyot_status eyot__run_release(eyot_engine *engine, const eyot__claimed *row, eyo
     return r ? r : c.result && c.result != EYOT_EALREADY ? c.result : EYOT_OK;
 }
 
-/* Of a run that was claimed, or is done. */
-static eyot_status rebuild_run(eyot_run *r, const eyot__claimed *row, bool done, eyot_error *e)
+/* Of a run that was claimed, or is done. *was (may be NULL) is how its last life has ended: RUNNING, it has not. */
+static eyot_status rebuild_run(eyot_run *r, const eyot__claimed *row, bool done, eyot_run_status *was, eyot_error *e)
 {
     r->epoch = row->epoch;
     memcpy(r->token, row->token, sizeof r->token);
@@ -432,6 +432,7 @@ static eyot_status rebuild_run(eyot_run *r, const eyot__claimed *row, bool done,
     eyot__rebuilt built;
     eyot_status status = eyot__rebuild(&r->frontier, &built, r->engine->store, eyot__bytes(r->id, r->id_len), e);
     if (status) return status;
+    if (was) *was = built.status;
     r->seq = r->acked = built.seq;
     r->tail_bytes = built.tail_bytes;
     r->snapshot_bytes = built.snapshot_bytes;
@@ -487,10 +488,10 @@ static eyot_status claim_and_rebuild(eyot_run *r, eyot__claimed *row, succession
     int64_t due_in_ms = row->due_in_ms;
     uint64_t head = row->head;
     eyot_status status = claim_run(r, row, e);
-    if (status == EYOT_EALREADY) return rebuild_run(r, row, true, e);
+    if (status == EYOT_EALREADY) return rebuild_run(r, row, true, NULL, e);
     if (status) return status;
     if (row->head != head) status = check_again(s, r, row, o, e);
-    if (!status) status = rebuild_run(r, row, false, e);
+    if (!status) status = rebuild_run(r, row, false, NULL, e);
     if (!status) status = eyot__wait_answers(r, o->answers, o->n_answers, e);
     if (!status && s->changes.n > 0)
         status = eyot__run_graph_write(&s->was, &s->changes, r->engine->store, r->id, r->graph, e);
@@ -533,7 +534,8 @@ eyot_status eyot__run_adopt(eyot_run **out, eyot_engine *engine, const eyot_grap
     if (status) return status;
     eyot_run *r = run_to_rebuild(engine, g, row->id, &o);
     if (!r) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
-    status = rebuild_run(r, row, false, e);
+    eyot_run_status was;
+    status = rebuild_run(r, row, false, &was, e);
     if (status) {
         eyot__pool_withdraw(engine, r);
         eyot__run_free_unbegun(r);
@@ -542,6 +544,8 @@ eyot_status eyot__run_adopt(eyot_run **out, eyot_engine *engine, const eyot_grap
     r->adopted = true;
     r->on_end = on_end;
     r->on_end_arg = arg;
+    /* A message makes a suspended run due: it would be suspended again, and be due again, before the keeper reads it. */
+    if (was == EYOT_RUN_SUSPENDED && engine->mail) (void)eyot__pool_read_inbox(r);
     *out = r; /* it may end before the launch returns */
     eyot__run_launch(r, true);
     return EYOT_OK;

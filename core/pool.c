@@ -221,6 +221,13 @@ static eyot_status read_message(void *arg, const eyot_entry *message)
     return EYOT_OK;
 }
 
+bool eyot__pool_read_inbox(eyot_run *r)
+{
+    mail m = {.run = r};
+    (void)eyot__store_inbox(r->engine->store, eyot__bytes(r->id, r->id_len), read_message, &m, NULL);
+    return m.cancel;
+}
+
 /* What other processes have left for our runs. A store that cannot be read now is read again soon. */
 static void read_inboxes(eyot_engine *engine)
 {
@@ -229,13 +236,10 @@ static void read_inboxes(eyot_engine *engine)
     if (!runs) return;
     pthread_mutex_unlock(&engine->lock);
     for (size_t i = 0; i < n; i++) {
-        mail m = {.run = runs[i]};
         pthread_mutex_lock(&runs[i]->lock);
         bool live = runs[i]->launched && runs[i]->phase == EYOT__RUN_LIVE;
         pthread_mutex_unlock(&runs[i]->lock);
-        if (live)
-            (void)eyot__store_inbox(engine->store, eyot__bytes(runs[i]->id, runs[i]->id_len), read_message, &m, NULL);
-        if (m.cancel) eyot_run_cancel(runs[i]);
+        if (live && eyot__pool_read_inbox(runs[i])) eyot_run_cancel(runs[i]);
         eyot__run_unpin(runs[i]);
     }
     free(runs);

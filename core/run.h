@@ -374,6 +374,9 @@ void eyot__pool_withdraw(eyot_engine *engine, eyot_run *r); /* from queue and li
 void eyot__pool_list(eyot_engine *engine, eyot_run *r);
 void eyot__pool_flush_soon(eyot_engine *engine);             /* lets a worker flush the journal */
 bool eyot__pool_has(eyot_engine *engine, const eyot_run *r); /* another run with its id is on the list */
+/* What other processes have left for the run; true: it is cancelled, and its pending tasks are to be told. Of a store that cannot be
+ * read nothing is learnt. No lock held; blocks for the store. */
+bool eyot__pool_read_inbox(eyot_run *r);
 
 void eyot__pool_replace(eyot_engine *engine); /* one of its threads is stuck in a task */
 /* The calling thread is one of its workers and waits in a node: another one works meanwhile. False: it is none, or no thread could

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs that a worker takes up again and again. */
+/* Runs that a worker takes up again and again: what their policies count, and cancels that are left for them. */
 #include <stdatomic.h>
 
 #include <eyot/stores.h>
 #include <eyot/worker.h>
 
+#include "core/store.h"
 #include "test/eyot_test.h"
 #include "test/tally.h"
 
@@ -37,6 +38,27 @@ static void work_until_idle(eyot_engine *engine, const eyot_graph *g)
     eyot_worker_free(w);
 }
 
+static void post_cancel(eyot_store *store, const char *message)
+{
+    eyot_bytes none = {NULL, 0};
+    CHECK_OK(eyot__store_post(store, eyot__bytes("r", 1), eyot__bytes(message, strlen(message)), EYOT_MESSAGE_CANCEL,
+                              none, none, NULL));
+}
+
+static eyot_status count_message(void *arg, const eyot_entry *message)
+{
+    (void)message;
+    ++*(int *)arg;
+    return EYOT_OK;
+}
+
+static int messages(eyot_store *store)
+{
+    int n = 0;
+    CHECK_OK(eyot__store_inbox(store, eyot__bytes("r", 1), count_message, &n, NULL));
+    return n;
+}
+
 /* ---- attempts --------------------------------------------------------------------------------------------------- */
 
 static eyot_status fail_always(eyot_task *task, void *user)
@@ -65,6 +87,32 @@ TEST(worker_again__a_task_that_always_fails_has_the_attempts_of_its_policy)
     CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_EFAILED);
     CHECK_INT(atomic_load(&begun), 6);
     eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
+/* ---- cancels ---------------------------------------------------------------------------------------------------- */
+
+static eyot_status ask(eyot_task *task, void *user)
+{
+    const char *answer;
+    eyot_status status = eyot_task_ask(task, "well?", &answer);
+    return status ? status : tally_add(task, user);
+}
+
+/* The message came when the run was held, and its owner let it go before it was read. */
+TEST(worker_again__a_cancel_that_waits_for_a_suspended_run_ends_it)
+{
+    eyot_store *store = tally_store("memory:");
+    eyot_engine *engine = tally_engine(1, store);
+    eyot_graph *g = submit_only(engine, ask, NULL);
+    work_until_idle(engine, g);
+    CHECK_INT(tally_row_of(store, "r").status, EYOT_RUN_SUSPENDED);
+    post_cancel(store, "cancel/2");
+    work_until_idle(engine, g);
+    CHECK_INT(tally_row_of(store, "r").status, EYOT_RUN_CANCELLED);
+    CHECK_INT(messages(store), 0);
     eyot_engine_free(engine);
     eyot_store_close(store);
     eyot_graph_free(g);
