@@ -140,6 +140,12 @@ void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
         r->flying.outbox = r->out.outbox;
         r->out.outbox = filled.outbox;
     }
+    /* The end goes with the last entry: whatever comes before it is in this commit or stored already. */
+    bool ending = r->phase == EYOT__RUN_ENDING && filled.n > 0 && filled.entries[filled.n - 1].seq == r->seq;
+    if (r->unwanted && !ending) { /* a cancel is there for the next owner until the run is cancelled */
+        r->flying.done = r->out.done;
+        r->out.done = filled.done;
+    }
     r->journaled = false;
     r->in_flight = true;
     eyot__out *out = &r->flying;
@@ -148,8 +154,6 @@ void eyot__journal_make(eyot_run *r, uint32_t lease_ms, eyot_commit *c)
         e->key.p = out->bytes.data + (uintptr_t)e->key.p;
         e->body.p = out->bytes.data + (uintptr_t)e->body.p;
     }
-    /* The end goes with the last entry: whatever comes before it is in this commit or stored already. */
-    bool ending = r->phase == EYOT__RUN_ENDING && out->n > 0 && out->entries[out->n - 1].seq == r->seq;
     *c = (eyot_commit){.run = eyot__bytes(r->id, r->id_len),
                        .epoch = r->epoch,
                        .head = r->acked,

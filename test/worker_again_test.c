@@ -10,7 +10,7 @@
 #include "test/tally.h"
 
 static int one = 1;
-static _Atomic int begun;
+static _Atomic int begun, told, gate_open;
 
 /* Submits run "r" of a graph with this one node. */
 static eyot_graph *submit_only(eyot_engine *engine, eyot_node_fn fn, const eyot_node_options *options)
@@ -115,5 +115,65 @@ TEST(worker_again__a_cancel_that_waits_for_a_suspended_run_ends_it)
     CHECK_INT(messages(store), 0);
     eyot_engine_free(engine);
     eyot_store_close(store);
+    eyot_graph_free(g);
+}
+
+static eyot_status see_due(void *arg, const eyot_run_row *row)
+{
+    *(int64_t *)arg = row->due_ms;
+    return EYOT_OK;
+}
+
+static void await_sign_of_life(eyot_store *store)
+{
+    int64_t before, now;
+    CHECK_OK(eyot_store_get_run(store, "r", see_due, &before, NULL));
+    do {
+        tally_pause_us(1000);
+        CHECK_OK(eyot_store_get_run(store, "r", see_due, &now, NULL));
+    } while (now == before);
+}
+
+static eyot_status end_when_it_may(eyot_task *task, void *user)
+{
+    (void)user;
+    atomic_store(&begun, 1);
+    while (!atomic_load(&gate_open)) {
+        if (eyot_task_cancelled(task)) atomic_store(&told, 1);
+        tally_pause_us(1000);
+    }
+    return EYOT_ECANCELED;
+}
+
+/* If it died before that, the next owner would know nothing of it. */
+TEST(worker_again__a_cancel_is_in_the_store_until_the_run_is_cancelled)
+{
+    eyot_engine_options eo = EYOT_ENGINE_OPTIONS_INIT;
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_engine *engine;
+    eyot_run *run;
+    atomic_store(&begun, 0);
+    atomic_store(&told, 0);
+    atomic_store(&gate_open, 0);
+    eo.store = tally_store("memory:");
+    eo.lease_ms = 2000;
+    CHECK_OK(eyot_engine_new(&engine, &eo, NULL));
+    eyot_graph *g = tally_graph("only");
+    eyot_graph_node(g, "only", end_when_it_may, NULL);
+    tally_freeze(g);
+    o.run_id = "r";
+    CHECK_OK(eyot_run_start(&run, engine, g, tally_new(), &o, NULL));
+    while (!atomic_load(&begun)) tally_pause_us(1000);
+    post_cancel(eo.store, "cancel/1");
+    while (!atomic_load(&told)) tally_pause_us(1000);
+    await_sign_of_life(eo.store);
+    await_sign_of_life(eo.store); /* the first may have been under way */
+    CHECK_INT(messages(eo.store), 1);
+    atomic_store(&gate_open, 1);
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ECANCELED);
+    CHECK_INT(messages(eo.store), 0);
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    eyot_store_close(eo.store);
     eyot_graph_free(g);
 }
