@@ -88,6 +88,22 @@ if(TARGET alloc_test)
         LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=realpath)
 endif()
 
+# The simulator is the system that the library's objects in it see. Its threads are no threads, which TSan would not understand.
+if(NOT EYOT_SANITIZE MATCHES "thread")
+    file(GLOB sim_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/sim/*.c)
+    eyot_inside_program(sim_test ${sim_sources} $<TARGET_OBJECTS:test_main>)
+    foreach(name malloc calloc realloc free strdup
+            pthread_mutex_lock pthread_mutex_unlock pthread_cond_wait pthread_cond_timedwait pthread_cond_signal
+            pthread_cond_broadcast pthread_create pthread_join pthread_self pthread_sigmask
+            clock_gettime nanosleep getrandom getpid kill open read close readlink __assert_fail)
+        target_link_options(sim_test PRIVATE LINKER:--wrap=${name})
+    endforeach()
+    foreach(half first second)
+        add_test(NAME sim_test_${half} COMMAND sim_test sim_${half}__)
+        set_tests_properties(sim_test_${half} PROPERTIES LABELS unit TIMEOUT 900)
+    endforeach()
+endif()
+
 # The clock of a server; a program without sanitizers loads it.
 if(TARGET redis_test)
     add_library(clock_offset MODULE test/fault/preload/clock_offset.c)
