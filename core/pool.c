@@ -194,30 +194,39 @@ typedef struct mail {
     bool cancel;
 } mail;
 
+/* It goes with what is committed next. Without memory, or room, it is read again next time. Run lock held. */
+static void consume(eyot_run *r, const char *id)
+{
+    eyot__out *out = &r->out, *flying = &r->flying;
+    if (!out->done) out->done = calloc(1, sizeof *out->done);
+    eyot__done *done = out->done;
+    bool known = r->in_flight && flying->done && flying->done->n > 0; /* maybe this one is being consumed */
+    for (size_t i = 0; done && i < done->n; i++) known |= strcmp(done->text[i], id) == 0;
+    if (done && !known && done->n < EYOT__DONE_MAX) memcpy(done->text[done->n++], id, strlen(id) + 1);
+}
+
 /* A message that was meant for an earlier owner is consumed without effect, unless the run was only taken up because it was
- * due: then nobody has wanted it to go on since. */
+ * due: then nobody has wanted it to go on since. How a run ends that does so already is decided: the message is left to
+ * whoever comes next. */
 static eyot_status read_message(void *arg, const eyot_entry *message)
 {
     mail *m = arg;
-    char id[EYOT__DONE_LEN];
+    eyot_run *r = m->run;
+    char id[EYOT__DONE_LEN], own[EYOT__DONE_LEN];
     if ((unsigned)message->kind != EYOT_MESSAGE_CANCEL || message->key.n >= sizeof id) return EYOT_OK;
     memcpy(id, message->key.p, message->key.n);
     id[message->key.n] = 0;
-    char own[EYOT__DONE_LEN];
-    snprintf(own, sizeof own, "cancel/%llu", (unsigned long long)m->run->epoch);
-    m->cancel |= m->run->adopted || strcmp(id, own) == 0;
-    pthread_mutex_lock(&m->run->lock);
-    if (m->cancel) { /* with the message: an end that consumes it is no other one */
-        m->run->unwanted = true;
-        atomic_store(&m->run->cancelled, true);
+    snprintf(own, sizeof own, "cancel/%llu", (unsigned long long)r->epoch);
+    pthread_mutex_lock(&r->lock);
+    if (r->phase == EYOT__RUN_LIVE) {
+        m->cancel |= r->adopted || strcmp(id, own) == 0;
+        if (m->cancel) { /* with the message: an end that consumes it is no other one */
+            r->unwanted = true;
+            atomic_store(&r->cancelled, true);
+        }
+        consume(r, id);
     }
-    eyot__out *out = &m->run->out, *flying = &m->run->flying;
-    if (!out->done) out->done = calloc(1, sizeof *out->done);
-    eyot__done *done = out->done; /* without memory, or room, it is read again next time */
-    bool known = m->run->in_flight && flying->done && flying->done->n > 0; /* maybe this one is being consumed */
-    for (size_t i = 0; done && i < done->n; i++) known |= strcmp(done->text[i], id) == 0;
-    if (done && !known && done->n < EYOT__DONE_MAX) memcpy(done->text[done->n++], id, message->key.n + 1);
-    pthread_mutex_unlock(&m->run->lock);
+    pthread_mutex_unlock(&r->lock);
     return EYOT_OK;
 }
 
