@@ -21,6 +21,7 @@
 const fleet_backend fleet_sqlite = {"sqlite", "sqlite:%s/fleet.db"};
 const fleet_backend fleet_mysql = {"mysql", "$EYOT_TEST_MYSQL"};
 const fleet_backend fleet_redis = {"redis", "$EYOT_TEST_REDIS"};
+const fleet_backend fleet_redis_cluster = {"redis cluster", "$EYOT_TEST_REDIS_CLUSTER"};
 
 static const char *server_of(const fleet_backend *b)
 {

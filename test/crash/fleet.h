@@ -28,7 +28,7 @@ typedef struct fleet_backend {
     {                                                \
         address(&fleet_##backend);                   \
     }
-extern const fleet_backend fleet_sqlite, fleet_mysql, fleet_redis;
+extern const fleet_backend fleet_sqlite, fleet_mysql, fleet_redis, fleet_redis_cluster;
 
 /* A URL for a store of this test's own. Skips the test where the backend or its server is not there. */
 void fleet_url(const fleet_backend *b, char *out, size_t size);
