@@ -164,6 +164,13 @@ static eyot_status more_taken(eyot__task_entry *t, size_t n, eyot_error *e)
     return EYOT_OK;
 }
 
+static bool is_taken(const eyot__task_entry *t, uint32_t edge)
+{
+    for (size_t i = t->n_taken; i-- > 0;)
+        if (t->taken[i].edge == edge) return true;
+    return false;
+}
+
 static eyot_status get_edge(eyot__task_entry *t, eyot__reader *in, const eyot_graph *g, eyot_error *e)
 {
     size_t len;
@@ -175,6 +182,7 @@ static eyot_status get_edge(eyot__task_entry *t, eyot__reader *in, const eyot_gr
     if (edge == UINT32_MAX)
         return eyot_error_set(e, EYOT_ECHANGED, "graph %s has no edge from \"%s\" to \"%.*s\"", g->name,
                               g->nodes[t->who.node].id, (int)(len < 64 ? len : 64), (const char *)id);
+    if (is_taken(t, edge)) return malformed(e, "a task's route");
     eyot_status status = more_taken(t, items ? items : 1, e);
     if (!status && items == 0) t->taken[t->n_taken++] = (eyot__taken){.edge = edge};
     for (size_t i = 0; i < items && !status; i++) {
@@ -192,7 +200,9 @@ eyot_status eyot__entry_get_task(eyot__task_entry *out, eyot__reader *in, uint32
     eyot_status status = eyot__who_decode(&out->who, in, g, e);
     if (status) return status;
     out->attempt = eyot__read_varint(in);
-    if (eyot__read_u8(in)) status = get_value(in, g, &out->update, e);
+    uint8_t updates = eyot__read_u8(in);
+    if (updates > 1) in->failed = true;
+    if (updates && !in->failed) status = get_value(in, g, &out->update, e);
     size_t edges = eyot__read_count(in, 2);
     for (size_t i = 0; i < edges && !status; i++) status = get_edge(out, in, g, e);
     if (!status) get_times(in, version, &out->started_ms, &out->took_us);
@@ -470,6 +480,7 @@ typedef struct restored {
     eyot__change **changes;
     eyot__version **versions;
     eyot__state **states;
+    uint32_t *parents; /* numbers of versions */
     size_t n_changes, n_versions;
 } restored;
 
@@ -531,24 +542,39 @@ static eyot_status get_version(restored *s, eyot__frontier *f, eyot__reader *in,
     }
     free(changes);
     if (status) return status;
-    eyot__version *above = s->versions[parent];
-    if (f->history.keep_states && !above->state) above->state = eyot__state_ref(s->states[parent]);
+    s->parents[at] = (uint32_t)parent;
     s->versions[at]->heads = 1; /* held while the snapshot is read */
     s->n_versions = at + 1;
-    return restore_state(s, f, parent, at, e);
+    return EYOT_OK;
+}
+
+/* Not before all versions are known to be histories: otherwise one large update, named again and again, would make states of any
+ * size. */
+static eyot_status restore_states(restored *s, eyot__frontier *f, eyot_error *e)
+{
+    eyot_status status = eyot__history_check(s->versions, s->parents, s->n_versions);
+    if (status == EYOT_ECORRUPT) return eyot_error_set(e, status, "a snapshot's version has an update twice");
+    if (status) return eyot_error_set(e, status, "out of memory");
+    for (size_t i = 1; i < s->n_versions && !status; i++) {
+        eyot__version *above = s->versions[s->parents[i]];
+        if (f->history.keep_states && !above->state) above->state = eyot__state_ref(s->states[s->parents[i]]);
+        status = restore_state(s, f, s->parents[i], i, e);
+    }
+    return status;
 }
 
 static eyot_status get_versions(restored *s, eyot__frontier *f, eyot__state *root_take, eyot__reader *in, eyot_error *e)
 {
     size_t n = eyot__read_count(in, 0 + 1);
-    if (!in->failed && n > 0) {
+    bool fits = !in->failed && n > 0 && n <= UINT32_MAX;
+    if (fits) {
         s->versions = calloc(n, sizeof(eyot__version *));
         s->states = calloc(n, sizeof(eyot__state *));
+        s->parents = calloc(n, sizeof(uint32_t));
     }
-    if (!s->versions || !s->states) {
+    if (!s->versions || !s->states || !s->parents) {
         eyot__state_unref(root_take, &f->history);
-        return in->failed || n == 0 ? malformed(e, "a snapshot's list of versions")
-                                    : eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+        return !fits ? malformed(e, "a snapshot's list of versions") : eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     }
     s->versions[0] = eyot__history_put(&f->history, NULL, NULL, 0);
     s->versions[0]->heads = 1;
@@ -556,7 +582,7 @@ static eyot_status get_versions(restored *s, eyot__frontier *f, eyot__state *roo
     s->n_versions = 1;
     eyot_status status = EYOT_OK;
     for (size_t i = 1; i < n && !status; i++) status = get_version(s, f, in, i, e);
-    return status;
+    return status ? status : restore_states(s, f, e);
 }
 
 /* Where a branch stands: one more head on the version, a share of its state. */
@@ -635,7 +661,9 @@ static eyot_status get_tasks(const restored *s, eyot__frontier *f, eyot__reader 
 static eyot_status get_source(eyot__frontier *f, uint32_t node, eyot__reader *in, eyot__arrival *a, eyot_error *e)
 {
     a->edge = -1;
-    if (!eyot__read_u8(in)) return EYOT_OK;
+    uint8_t over_edge = eyot__read_u8(in);
+    if (over_edge > 1) return malformed(e, "a snapshot's waiting branch");
+    if (!over_edge) return EYOT_OK;
     eyot__who from;
     eyot_status status = eyot__who_decode(&from, in, f->graph, e);
     if (status) return status;
@@ -703,6 +731,7 @@ static void restored_clear(restored *s, eyot__frontier *f)
     free(s->changes);
     free(s->versions);
     free(s->states);
+    free(s->parents);
 }
 
 static void get_seed(eyot__snapshot *head, eyot__reader *in)

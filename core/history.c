@@ -286,6 +286,50 @@ eyot__version *eyot__history_put(eyot__history *h, eyot__version *parent, eyot__
     return v;
 }
 
+/* The versions in an order in which each is followed by all that are below it. `scratch` has room for two numbers per version. */
+static void order_by_lineage(uint32_t *order, uint32_t *scratch, const uint32_t *parents, size_t n)
+{
+    uint32_t *size = scratch, *next = scratch + n; /* of all below; where the next child goes */
+    for (size_t i = 0; i < n; i++) size[i] = 1;
+    for (size_t i = n; i-- > 1;) size[parents[i]] += size[i];
+    order[0] = 0;
+    next[0] = 1;
+    for (size_t i = 1; i < n; i++) {
+        uint32_t at = next[parents[i]];
+        next[parents[i]] += size[i];
+        next[i] = at + 1;
+        order[at] = (uint32_t)i;
+    }
+}
+
+/* The changes of a version count as had, or no longer. False: one was there already. */
+static bool count_changes(const eyot__version *v, bool had)
+{
+    bool once = true;
+    for (uint32_t i = 0; i < v->n; i++) {
+        eyot__change *c = v->changes[i];
+        if (c && had) once &= c->count++ == 0;
+        if (c && !had) c->count--;
+    }
+    return once;
+}
+
+eyot_status eyot__history_check(eyot__version *const *versions, const uint32_t *parents, size_t n)
+{
+    uint32_t *order = n <= SIZE_MAX / 12 ? malloc(3 * n * sizeof *order) : NULL, top = 0;
+    bool once = true;
+    if (!order) return EYOT_ENOMEM;
+    order_by_lineage(order, order + n, parents, n);
+    for (size_t i = 1; i < n && once; i++) {
+        for (; top != parents[order[i]]; top = parents[top]) count_changes(versions[top], false);
+        top = order[i];
+        once = count_changes(versions[top], true);
+    }
+    for (; once && top != 0; top = parents[top]) count_changes(versions[top], false);
+    free(order);
+    return once ? EYOT_OK : EYOT_ECORRUPT;
+}
+
 /* ---- joins ----------------------------------------------------------------------------------------------------- */
 
 /* Who wrote a place last in the history so far, and who has passed through it since. */

@@ -89,6 +89,9 @@ eyot_status eyot__history_drop_local(eyot__history *h, eyot__version **v, eyot__
 /* A version below `parent` (NULL: the root itself, once) that nobody stands on yet, for rebuilding a history. Takes a
  * reference to each change. NULL: no memory. */
 eyot__version *eyot__history_put(eyot__history *h, eyot__version *parent, eyot__change *const *changes, uint32_t n);
+/* Whether each history has every update once, of versions that were put; parents come before children, and `parents` are their
+ * numbers. Leaves the changes' scratch as it was when it does. ECORRUPT, ENOMEM. O(all of their changes). */
+eyot_status eyot__history_check(eyot__version *const *versions, const uint32_t *parents, size_t n);
 eyot__change *eyot__change_new(eyot__history *h); /* zeroed, one reference; NULL: no memory */
 void eyot__change_unref(eyot__history *h, eyot__change *c);
 
