@@ -46,6 +46,9 @@ function(eyot_c_flags target)
         target_compile_options(${target} PRIVATE
             -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>)
     endif()
+    if(EYOT_FUZZ)
+        target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+    endif()
     if(EYOT_SANITIZE)
         target_compile_options(${target} PRIVATE
             -fsanitize=${EYOT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -249,8 +249,10 @@ static eyot_status snapshot(const turn *to, eyot__record *r, eyot_error *e)
     if (to->again) { /* reading turns every list round, so it is done twice */
         eyot_buf turned = EYOT__BUF_INIT;
         status = turn_snapshot(&turned, to, &r->payload, r->version, e);
-        eyot__reader second = {turned.data, turned.data + turned.len, false};
-        if (!status) status = turn_snapshot(to->out, to, &second, EYOT__RECORD_VERSION, e);
+        if (!status) {
+            eyot__reader second = {turned.data, turned.data + turned.len, false};
+            status = turn_snapshot(to->out, to, &second, EYOT__RECORD_VERSION, e);
+        }
         eyot__buf_clear(&turned);
         return status;
     }
