@@ -54,6 +54,27 @@ static eyot_status redo(eyot__replay *b, eyot__reader *payload, uint32_t version
     return status ? status : collect(b);
 }
 
+static eyot_status put_into_memo(eyot__replay *b, eyot__activation *a, const eyot__incident *in,
+                                 const eyot__record *record)
+{
+    eyot_status status;
+    if (record->kind == EYOT_ENTRY_ATTEMPT) {
+        status = eyot__memo_of(a) ? EYOT_OK : EYOT_ENOMEM;
+        /* A rescue that fails bears the number of the attempt before it; version 1 counted within a life. */
+        bool counts = !status && (in->n > a->memo->failed || record->version < 2);
+        if (counts) a->memo->failed++;
+        if (counts) a->memo->tried++;
+    } else {
+        status = record->kind == EYOT_ENTRY_ASKED      ? eyot__memo_ask(a, in->n, in->text, in->text_len)
+                 : record->kind == EYOT_ENTRY_ANSWERED ? eyot__memo_answer(a, in->n, in->text, in->text_len)
+                                                       : eyot__memo_sleep(a, in->n, in->due_ms);
+        if (status == EYOT_ECORRUPT)
+            eyot_error_set(b->e, status, "wait %u of the task at \"%s\" does not fit those before it", (unsigned)in->n,
+                           b->f->graph->nodes[in->who.node].id);
+    }
+    return status == EYOT_ENOMEM ? eyot_error_set(b->e, status, "out of memory") : status;
+}
+
 /* What befell a live task goes into its memo. */
 static eyot_status remember(eyot__replay *b, eyot__record *record)
 {
@@ -62,24 +83,9 @@ static eyot_status remember(eyot__replay *b, eyot__record *record)
         eyot__entry_get_incident(&in, &record->payload, record->version, record->kind, b->f->graph, b->e);
     if (status) return status;
     eyot__activation *a = of_who(eyot__who_table_find(&b->live, &in.who));
-    if (!a) {
-        status = unknown(b, &in.who);
-    } else if (record->kind == EYOT_ENTRY_ATTEMPT) {
-        status = eyot__memo_of(a) ? EYOT_OK : EYOT_ENOMEM;
-        /* A rescue that fails bears the number of the attempt before it; version 1 counted within a life. */
-        bool counts = !status && (in.n > a->memo->failed || record->version < 2);
-        if (counts) a->memo->failed++;
-        if (counts) a->memo->tried++;
-    } else {
-        status = record->kind == EYOT_ENTRY_ASKED      ? eyot__memo_ask(a, in.n, in.text, in.text_len)
-                 : record->kind == EYOT_ENTRY_ANSWERED ? eyot__memo_answer(a, in.n, in.text, in.text_len)
-                                                       : eyot__memo_sleep(a, in.n, in.due_ms);
-        if (status == EYOT_ECORRUPT)
-            eyot_error_set(b->e, status, "wait %u of the task at \"%s\" does not fit those before it", (unsigned)in.n,
-                           b->f->graph->nodes[in.who.node].id);
-    }
-    if (status == EYOT_ENOMEM) eyot_error_set(b->e, status, "out of memory");
+    if (a) status = put_into_memo(b, a, &in, record);
     if (!status && b->befallen) status = b->befallen(b->arg, a, &in, record->kind, b->e);
+    if (!status && !a) status = unknown(b, &in.who);
     if (!status) eyot__outside_move(&a->memo->told, &in.told);
     eyot__incident_clear(&in);
     return status;
@@ -116,15 +122,34 @@ static eyot_status begin_at(eyot__replay *b, const eyot_entry *entry, eyot__reco
     return status ? status : collect(b);
 }
 
-/* A snapshot behind others says nothing new, unless entries before it were pruned, or tasks were not written: then all begins
- * anew with it. */
+/* A life that wrote only its end may have failed, asked and slept without having done a task. */
+static eyot_status catch_up(eyot__replay *b, eyot__record *record)
+{
+    eyot__frontier f;
+    eyot__snapshot head;
+    eyot__frontier_init(&f, b->f->graph, false, sizeof(eyot__activation), NULL, 0, NULL);
+    eyot__history_release(&f.history, f.history.root);
+    eyot_status status = eyot__entry_get_snapshot(&f, &record->payload, record->version, &head, b->e);
+    for (eyot__activation *a = f.live; a && !status; a = a->next) {
+        eyot__activation *ours = a->memo ? of_who(eyot__who_table_find(&b->live, &a->who)) : NULL;
+        if (!ours) continue; /* the entries tell what is wrong, or nothing is new */
+        eyot__memo *memo = a->memo;
+        a->memo = ours->memo;
+        ours->memo = memo;
+    }
+    eyot__frontier_clear(&f);
+    return status;
+}
+
+/* A snapshot behind others says nothing new of states, unless entries before it were pruned, or tasks were not written: then all
+ * begins anew with it. */
 static eyot_status begin_again(eyot__replay *b, const eyot_entry *entry, eyot__record *record, bool follows)
 {
     eyot__frontier *f = b->f;
     const eyot_graph *g = f->graph;
     bool keeps = f->history.keep_states;
     if (!b->lasts) return eyot_error_set(b->e, EYOT_ECORRUPT, "a snapshot that the store did not begin with");
-    if (follows && entry->step == b->out->steps) return EYOT_OK;
+    if (follows && entry->step == b->out->steps) return catch_up(b, record);
     eyot__who_table_clear(&b->live);
     if (b->renewed) b->renewed(b->arg);
     f->fired = NULL;

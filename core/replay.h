@@ -11,8 +11,8 @@ typedef struct eyot__replay {
     eyot_bytes run;
     size_t activation_size;
     /* May be NULL. Before a recorded task is done again (`a` NULL: no live task is this one), when its state has its update
-     * and its branch is about to go on, and when an attempt of a live task has failed or it waits. What is not EYOT_OK ends
-     * the replay. `a` may be changed, but must be as it was in the end. */
+     * and its branch is about to go on, and when an attempt of a live task (`a` NULL again: of another one) has failed or it waits.
+     * What is not EYOT_OK ends the replay. `a` may be changed, but must be as it was in the end. */
     eyot_status (*before)(void *arg, eyot__activation *a, const eyot__task_entry *t, eyot_error *e);
     eyot_status (*after)(void *arg, const eyot__activation *a, const eyot__task_entry *t, eyot_error *e);
     eyot_status (*befallen)(void *arg, eyot__activation *a, const eyot__incident *in, eyot_entry_kind kind,

@@ -104,8 +104,8 @@ static inline void eyot__task_clear(eyot_task *t) /* frees what the attempt left
 {
     if (t->touched) eyot__task_clear_all(t);
 }
-/* As the copier says, else by their bytes. */
-bool eyot__same_value(const eyot_graph *g, const void *a, const void *b);
+/* As the copier says, else by their bytes. What encoding them says. */
+eyot_status eyot__same_value(const eyot_graph *g, const void *a, const void *b, bool *same);
 enum { EYOT__TAKEN_FEW = 8 };
 /* Turns what the node gave into an update applied to its state and a list of edges. Without lock. *taken is `few`, or NULL
  * for all out-edges plainly, or is freed by the caller with free; its items are the list's. */

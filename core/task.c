@@ -256,15 +256,30 @@ eyot_engine *eyot_task_engine(const eyot_task *task)
 
 /* ---- what becomes of it ---------------------------------------------------------------------------------------- */
 
-bool eyot__same_value(const eyot_graph *g, const void *a, const void *b)
+eyot_status eyot__same_value(const eyot_graph *g, const void *a, const void *b, bool *same)
 {
-    if (g->copier->equal) return g->copier->equal(a, b, g->copier_user);
+    if (g->copier->equal) {
+        *same = g->copier->equal(a, b, g->copier_user);
+        return EYOT_OK;
+    }
     eyot_buf x = EYOT__BUF_INIT, y = EYOT__BUF_INIT;
-    bool same = !g->copier->encode(a, &x, g->copier_user) && !g->copier->encode(b, &y, g->copier_user) &&
-                x.len == y.len && (x.len == 0 || memcmp(x.data, y.data, x.len) == 0);
+    eyot_status status = g->copier->encode(a, &x, g->copier_user);
+    if (!status) status = g->copier->encode(b, &y, g->copier_user);
+    *same = !status && x.len == y.len && (x.len == 0 || memcmp(x.data, y.data, x.len) == 0);
     eyot__buf_clear(&x);
     eyot__buf_clear(&y);
-    return same;
+    return status;
+}
+
+/* The debug option: the copy that the node was given is still what the state is. */
+static eyot_status check_input(const eyot_task *t, eyot_error *e)
+{
+    bool same;
+    eyot_status status = eyot__same_value(t->run->graph, t->edit->value, t->a.state->value, &same);
+    if (status)
+        return eyot_error_set(e, status, "the node's input could not be compared: %s", eyot_status_text(status));
+    return same ? EYOT_OK
+                : eyot_error_set(e, EYOT_EINVAL, "the node changed its input in place; it must give an update");
 }
 
 static eyot_status settle_update(eyot_task *t, eyot_error *e)
@@ -273,8 +288,8 @@ static eyot_status settle_update(eyot_task *t, eyot_error *e)
     eyot_status status = EYOT_OK;
     if (t->edited) {
         status = g->copier->diff(t->a.state->value, t->edit->value, &t->update, e, g->copier_user);
-    } else if (t->edit && !eyot__same_value(g, t->edit->value, t->a.state->value)) {
-        return eyot_error_set(e, EYOT_EINVAL, "the node changed its input in place; it must give an update");
+    } else if (t->edit) {
+        status = check_input(t, e);
     }
     if (!status && t->update) status = eyot__state_update(&t->a.state, t->update, history_of(t), e);
     return status;

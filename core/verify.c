@@ -156,8 +156,17 @@ static void put_route(eyot_buf *out, const eyot_graph *g, const eyot__taken *tak
     if (n == 0) eyot__buf_text(out, "its end");
 }
 
+/* What `e` tells counts instead of the verdict. */
+static bool is_same(const eyot_graph *g, const void *expected, const void *got, eyot_error *e)
+{
+    bool same;
+    eyot_status status = eyot__same_value(g, expected, got, &same);
+    if (status) eyot_error_set(e, status, "two values could not be compared: %s", eyot_status_text(status));
+    return same;
+}
+
 static eyot_verdict compare_route(verifying *v, const eyot__taken *expected, size_t n_expected, const eyot__taken *got,
-                                  size_t n)
+                                  size_t n, eyot_error *e)
 {
     const eyot_graph *g = v->run->graph;
     bool same = n == n_expected;
@@ -170,7 +179,7 @@ static eyot_verdict compare_route(verifying *v, const eyot__taken *expected, siz
     }
     for (size_t i = 0, first = 0; i < n; i++) {
         if (expected[i].edge != expected[first].edge) first = i;
-        if (!got[i].item || eyot__same_value(g, expected[i].item, got[i].item)) continue;
+        if (!got[i].item || is_same(g, expected[i].item, got[i].item, e)) continue;
         eyot__buf_format(&v->pointer, "/%s/%zu", target(g, &got[i]), i - first);
         put_difference(v, expected[i].item, got[i].item);
         return EYOT_OTHER_ROUTE;
@@ -183,15 +192,14 @@ static eyot_verdict compare(verifying *v, const eyot_task *t, const eyot__task_e
                             size_t n, eyot_error *e)
 {
     const eyot_graph *g = v->run->graph;
-    if ((t->update || record->update) &&
-        (!t->update || !record->update || !eyot__same_value(g, record->update, t->update))) {
+    if ((t->update || record->update) && (!t->update || !record->update || !is_same(g, record->update, t->update, e))) {
         put_difference(v, record->update, t->update);
         return EYOT_OTHER_UPDATE;
     }
-    if (taken) return compare_route(v, record->taken, record->n_taken, taken, n);
+    if (taken) return compare_route(v, record->taken, record->n_taken, taken, n, e);
     eyot__taken *plain = calloc(n + 1, sizeof *plain);
     for (size_t i = 0; i < n && plain; i++) plain[i].edge = g->shape->nodes[t->a.who.node].out[i];
-    eyot_verdict verdict = plain ? compare_route(v, record->taken, record->n_taken, plain, n) : EYOT_SAME;
+    eyot_verdict verdict = plain ? compare_route(v, record->taken, record->n_taken, plain, n, e) : EYOT_SAME;
     if (!plain) eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     free(plain);
     return verdict;
@@ -248,10 +256,11 @@ static eyot_status call(verifying *v, eyot_task *t, const failure *failed)
 static eyot_verdict odd_end(verifying *v, const eyot_task *t, eyot_status status)
 {
     const char *text = t->said && t->said->text[0] ? t->said->text : eyot_status_text(status);
+    const eyot__wait *open = eyot__memo_question(&t->a); /* of a log that lacks the answer */
+    const char *question = open ? open->question : t->aside ? t->aside->question : NULL;
     char line[sizeof t->said->text + 40];
-    if (status == EYOT_SUSPENDED && !t->failed && eyot__wait_has(t))
-        snprintf(line, sizeof line, t->aside->question ? "a question: \"%s\"" : "a sleep",
-                 t->aside->question ? t->aside->question : "");
+    if (status == EYOT_SUSPENDED && eyot__wait_has(t))
+        snprintf(line, sizeof line, question ? "a question: \"%s\"" : "a sleep", question ? question : "");
     else if (status > 0)
         snprintf(line, sizeof line, "status %d of the node", (int)status);
     else
@@ -259,25 +268,38 @@ static eyot_verdict odd_end(verifying *v, const eyot_task *t, eyot_status status
     return other_end(v, line);
 }
 
+/* Has it recorded and awaited what the attempt that was committed had? What came before a wait is of an earlier attempt, maybe,
+ * once one has failed; unless more was recorded behind it. */
+static eyot_verdict compare_outside(verifying *v, const eyot_task *t, const eyot__task_entry *record)
+{
+    static const eyot__memo none;
+    const eyot__memo *memo = t->a.memo ? t->a.memo : &none;
+    bool all = memo->failed == 0 || record->told.n > 0;
+    size_t told = t->said ? t->said->n_told : 0, known = all ? (size_t)memo->told.n + record->told.n : 0;
+    uint32_t waits = memo->failed == 0 ? memo->n : 0;
+    char line[100];
+    if (told >= known && t->asked >= waits) return EYOT_SAME;
+    snprintf(line, sizeof line, "%zu recorded values of %zu, %u waits of %u", told, known, (unsigned)t->asked,
+             (unsigned)waits);
+    return other_end(v, line);
+}
+
+/* An attempt without memory tells nothing, and ends all. */
 static eyot_verdict judge(verifying *v, eyot_task *t, const eyot__task_entry *record, eyot_status status, eyot_error *e)
 {
-    eyot__taken few[EYOT__TAKEN_FEW], *taken;
-    size_t n, known = record->told.n + (t->a.memo ? t->a.memo->told.n : 0);
-    uint32_t asked = t->a.memo ? t->a.memo->n : 0;
+    eyot__taken few[EYOT__TAKEN_FEW], *taken = few;
+    size_t n = 0;
     eyot_error own;
-    char line[100];
     eyot__error_none(&own);
-    if (status && !t->failed) return odd_end(v, t, status);
-    status = eyot__task_settle(t, few, &taken, &n, &own);
+    bool ended = status && !t->failed;
+    if (!ended) status = eyot__task_settle(t, few, &taken, &n, &own);
+    if (status == EYOT_ENOMEM) eyot_error_set(e, status, "out of memory");
+    if (ended) return odd_end(v, t, status);
     if (status) return other_end(v, own.text[0] ? own.text : eyot_status_text(status));
     eyot_verdict verdict = compare(v, t, record, taken, n, e);
     eyot__taken_clear(&v->run->frontier.history, taken, taken ? n : 0);
     if (taken && taken != few) free(taken);
-    if (verdict != EYOT_SAME || v->told.live) return verdict;
-    size_t told = t->said ? t->said->n_told : 0;
-    snprintf(line, sizeof line, "%zu recorded values of %zu, %u waits of %u", told, known, (unsigned)t->asked,
-             (unsigned)asked);
-    return told < known || t->asked < asked ? other_end(v, line) : EYOT_SAME;
+    return verdict != EYOT_SAME || v->told.live ? verdict : compare_outside(v, t, record);
 }
 
 static eyot_status run_again(verifying *v, eyot__activation *a, const eyot__task_entry *record, eyot_error *e)
@@ -324,33 +346,74 @@ static eyot_status see_key(void *arg, const eyot_entry *entry)
     return s->found ? EYOT_EALREADY : EYOT_OK;
 }
 
-static bool comes_later(verifying *v, const eyot_buf *key)
+static eyot_status comes_later(verifying *v, bool *later, eyot_error *e)
 {
-    searching s = {.key = key};
-    (void)eyot__walk_entries(v->store, v->replay.run, v->built.seq, v->head, see_key, &s, NULL);
-    return s.found;
+    searching s = {.key = &v->key};
+    eyot_status status = eyot__walk_entries(v->store, v->replay.run, v->built.seq, v->head, see_key, &s, e);
+    *later = s.found;
+    return s.found ? EYOT_OK : status;
 }
 
-/* The first live task, in the order of keys, that the rest of the log does not have. v->key is its key. */
-static const eyot__activation *find_missing(verifying *v)
+/* Does `to` follow directly from `a` over this edge? */
+static eyot_status is_next(const eyot_graph *g, const eyot__activation *a, uint32_t number, const eyot__who *to,
+                           bool *next)
 {
-    const eyot__activation *missing = NULL;
+    const eyot__tedge *edge = &g->shape->edges[number];
+    eyot__arrival from = {.edge = edge->in_index, .stamp = a->who.stamp, .path = a->who.path};
+    const eyot__path *last = to->path;
+    const eyot__way *way;
+    eyot__who who;
+    if (last && last->kind == EYOT__PART_EDGE) last = last->parent;
+    if (edge->sends && last && last->kind == EYOT__PART_SENT) from.index = (uint64_t)last->c[0];
+    if (eyot__target(g->shape, number, edge->to, edge->sends, &from, &who, &way)) return EYOT_ENOMEM;
+    *next = eyot__who_compare(&who, to) == 0;
+    eyot__who_clear(&who);
+    return EYOT_OK;
+}
+
+/* How near: 2 directly, 1 by others, 0 not at all. */
+static eyot_status leads_to(const eyot_graph *g, const eyot__activation *a, const eyot__who *to, int *near)
+{
+    bool next = false, failed = false;
+    uint32_t edge = eyot__graph_edge_to(g, a->who.node, to->node);
+    eyot_status status = edge == UINT32_MAX ? EYOT_OK : is_next(g, a, edge, to, &next);
+    *near = next ? 2
+                 : eyot__topology_can_reach(g->shape, a->who.node, eyot__stamp_counters(a->who.stamp), to->node,
+                                            eyot__stamp_counters(to->stamp), &failed);
+    return failed ? EYOT_ENOMEM : status;
+}
+
+/* Of the live tasks that the rest of the log does not have, the one that `who` is nearest to, then the first in the order of keys;
+ * none that does not lead to it. `who` NULL: any of them. v->key is its key. */
+static eyot_status find_missing(verifying *v, const eyot__who *who, const eyot__activation **out, eyot_error *e)
+{
+    const eyot_graph *g = v->run->graph;
+    int nearest = 0;
+    *out = NULL;
     for (const eyot__activation *a = v->run->frontier.live; a; a = a->next) {
-        eyot__buf_reset(&v->key);
-        eyot__key_print(&v->key, v->run->graph, &a->who);
-        if (v->key.failed || (missing && eyot__who_compare(&a->who, &missing->who) > 0) || comes_later(v, &v->key))
-            continue;
-        missing = a;
+        int near = 1;
+        bool later;
+        if (who && leads_to(g, a, who, &near)) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+        bool better = near > nearest || (*out && near == nearest && eyot__who_compare(&a->who, &(*out)->who) < 0);
+        if (!better) continue;
+        begin_task(v, &a->who);
+        eyot_status status = v->key.failed ? EYOT_ENOMEM : comes_later(v, &later, e);
+        if (status) return v->key.failed ? eyot_error_set(e, status, "out of memory") : status;
+        if (later) continue;
+        *out = a;
+        nearest = near;
     }
-    if (missing) begin_task(v, &missing->who);
-    return missing;
+    if (*out) begin_task(v, &(*out)->who);
+    return EYOT_OK;
 }
 
 /* `who` NULL: the run is done without it. */
 static eyot_status out_of_place(verifying *v, const eyot__who *who, eyot_error *e)
 {
     const eyot_graph *g = v->run->graph;
-    const eyot__activation *missing = find_missing(v);
+    const eyot__activation *missing;
+    eyot_status status = find_missing(v, who, &missing, e);
+    if (status) return status;
     if (missing && who) {
         eyot__buf_text(&v->got, "it is missing; what follows without it is ");
         eyot__key_print(&v->got, g, who);
@@ -380,6 +443,7 @@ static eyot_status on_incident(void *arg, eyot__activation *a, const eyot__incid
                                eyot_error *e)
 {
     verifying *v = arg;
+    if (!a) return out_of_place(v, &in->who, e);
     if (kind != EYOT_ENTRY_ATTEMPT) return EYOT_OK;
     forget_failure(v, a);
     if (v->n_failures == v->cap_failures) {
@@ -440,7 +504,6 @@ static eyot_status make_run(verifying *v, eyot_engine *engine, const eyot_graph 
     eyot_run *r = v->run = eyot__run_new(engine, g, &plain);
     if (!r) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
     r->stored = false;
-    r->max_events = engine->max_body; /* taken, and dropped */
     r->id_len = strlen(run_id);
     memcpy(r->id, run_id, r->id_len + 1);
     r->replayed = &v->told;

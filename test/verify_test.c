@@ -60,16 +60,21 @@ typedef struct world {
 } world;
 
 /* The graph's run "r" to its end. */
-static world live(eyot_graph *g, const char *state, eyot_status want)
+static world live_as(eyot_durability durability, eyot_graph *g, const char *state, eyot_status want)
 {
     world w = {.store = tally_store("memory:"), .g = g};
     eyot_engine *engine = tally_engine(1, w.store);
-    eyot_run_options o = lives_options(EYOT_SYNC);
+    eyot_run_options o = lives_options(durability);
     eyot_run *run;
     CHECK_STATUS(eyot_run_sync(&run, engine, g, eyot_json_parse(state, NULL), &o, &w.e), want);
     eyot_run_free(run);
     eyot_engine_free(engine);
     return w;
+}
+
+static world live(eyot_graph *g, const char *state, eyot_status want)
+{
+    return live_as(EYOT_SYNC, g, state, want);
 }
 
 static eyot_status verify(world *w)
@@ -353,6 +358,61 @@ TEST(verify__names_the_record_that_is_corrupt)
     done(&w);
 }
 
+static eyot_status stumble(eyot_task *task, void *user)
+{
+    return eyot_task_attempt(task) == 1 ? eyot_task_fail(task, "a stone") : speak(task, user);
+}
+
+static eyot_graph *chain(const char *const *nodes, eyot_node_fn last)
+{
+    eyot_graph *g = NULL;
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    o.attempts = 2;
+    CHECK_OK(eyot_graph_new(&g, "g", eyot_json()));
+    for (size_t i = 0; nodes[i]; i++) {
+        eyot_graph_node_with(g, nodes[i], nodes[i + 1] ? speak : last, NULL, &o);
+        if (i > 0) eyot_graph_edge(g, nodes[i - 1], nodes[i]);
+    }
+    return tally_freeze(g);
+}
+
+TEST(verify__names_the_missing_task_where_what_follows_has_failed_first)
+{
+    static const char *const nodes[] = {"a", "b", NULL};
+    world w = live(chain(nodes, stumble), "{}", EYOT_OK);
+    tamper *log = tamper_read(w.store, w.g, "r");
+    tamper_drop(log, tamper_find(log, "a"));
+    CHECK_STATUS(verify_tampered(&w, log), EYOT_EDIFFERS);
+    CHECK_INT(w.t.verdict, EYOT_MISSING_TASK);
+    CHECK_STR(w.t.task, "a");
+    CHECK_STR(w.e.text, "run r, step 0, a: it is missing; what follows without it is b");
+    done(&w);
+}
+
+/* Of a run that goes on still: `a-running` has begun as well, and comes first by its key. */
+TEST(verify__names_the_missing_task_and_none_that_was_running)
+{
+    eyot_graph *g = NULL;
+    CHECK_OK(eyot_graph_new(&g, "g", eyot_json()));
+    eyot_graph_node(g, "start", speak, NULL);
+    eyot_graph_node(g, "running", speak, NULL);
+    eyot_graph_node(g, "b", speak, NULL);
+    eyot_graph_node(g, "c", speak, NULL);
+    eyot_graph_edge(g, "start", "b");
+    eyot_graph_edge(g, "start", "running");
+    eyot_graph_edge(g, "b", "c");
+    world w = live(tally_freeze(g), "{}", EYOT_OK);
+    tamper *log = tamper_read(w.store, w.g, "r");
+    while (log->entries[log->n - 1].kind != EYOT_ENTRY_TASK) tamper_drop(log, log->n - 1);
+    tamper_drop(log, tamper_find(log, "running"));
+    tamper_drop(log, tamper_find(log, "b"));
+    log->status = EYOT_RUN_READY;
+    CHECK_STATUS(verify_tampered(&w, log), EYOT_EDIFFERS);
+    CHECK_INT(w.t.verdict, EYOT_MISSING_TASK);
+    CHECK_STR(w.t.task, "b");
+    done(&w);
+}
+
 /* ---- other ends --------------------------------------------------------------------------------------------------- */
 
 typedef eyot_status (*mood)(eyot_task *task);
@@ -447,20 +507,37 @@ static eyot_status use_world(eyot_task *task, void *user)
     return eyot_task_set_string(task, "answer", answer);
 }
 
-static world live_outside(void)
+static eyot_status emits_if_it_can(eyot_task *task, void *user)
 {
-    atomic_store(&word, 1);
-    world w = live(alone(use_world, NULL, NULL), "{}", EYOT_ESUSPENDED);
-    eyot_engine *engine = tally_engine(1, w.store);
+    (void)user;
+    return eyot_task_set_int(task, "emitted", eyot_task_emit(task, "topic", "x", 1));
+}
+
+static void leave_open(void *self)
+{
+    (void)self;
+}
+
+/* To its end. */
+static void answer_it(world *w)
+{
+    eyot_engine *engine = tally_engine(1, w->store);
     eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
     eyot_answer answer = {NULL, "yes"};
     eyot_run *run;
     o.answers = &answer;
     o.n_answers = 1;
-    CHECK_OK(eyot_run_resume(&run, engine, w.g, "r", &o, NULL));
+    CHECK_OK(eyot_run_resume(&run, engine, w->g, "r", &o, NULL));
     CHECK_OK(eyot_run_wait(run, NULL));
     eyot_run_free(run);
     eyot_engine_free(engine);
+}
+
+static world live_outside(void)
+{
+    atomic_store(&word, 1);
+    world w = live(alone(use_world, NULL, NULL), "{}", EYOT_ESUSPENDED);
+    answer_it(&w);
     return w;
 }
 
@@ -472,6 +549,53 @@ TEST(verify__tells_tasks_what_they_were_told_and_asks_nobody)
     CHECK_INT(word, before);
     CHECK_INT(w.t.compared, 1);
     done(&w);
+}
+
+TEST(verify__tells_the_question_whose_answer_the_log_lacks)
+{
+    world w = live_outside();
+    tamper *log = tamper_read(w.store, w.g, "r");
+    size_t i = 0;
+    while (log->entries[i].kind != EYOT_ENTRY_ANSWERED) i++;
+    tamper_drop(log, i);
+    while (log->entries[i].kind == EYOT_ENTRY_TIMER) tamper_drop(log, i);
+    CHECK_STATUS(verify_tampered(&w, log), EYOT_EDIFFERS);
+    CHECK_INT(w.t.verdict, EYOT_OTHER_END);
+    CHECK_STR(w.t.got, "a question: \"well?\"");
+    done(&w);
+}
+
+/* Its snapshot alone tells what it asked, and its step is not another one. */
+TEST(verify__knows_what_a_life_has_asked_that_wrote_only_its_end)
+{
+    world w = live_as(EYOT_EXIT, alone(use_world, NULL, NULL), "{}", EYOT_ESUSPENDED);
+    answer_it(&w);
+    int before = atomic_load(&word);
+    CHECK_OK(verify(&w));
+    CHECK_INT(word, before);
+    CHECK_INT(w.t.compared, 1);
+    done(&w);
+}
+
+TEST(verify__of_a_run_whose_store_keeps_no_events_keeps_none)
+{
+    world w = {.g = alone(emits_if_it_can, NULL, NULL)};
+    eyot_store *behind = tally_store("memory:");
+    void *self;
+    eyot_store_ops ops = *eyot_store_table(behind, &self);
+    ops.outbox_read = NULL;
+    ops.outbox_ack = NULL;
+    ops.close = leave_open;
+    CHECK_OK(eyot_store_new(&w.store, &ops, self, NULL));
+    eyot_engine *engine = tally_engine(1, w.store);
+    eyot_run_options o = lives_options(EYOT_SYNC);
+    eyot_run *run;
+    CHECK_OK(eyot_run_sync(&run, engine, w.g, eyot_value_new_map(), &o, NULL));
+    eyot_run_free(run);
+    eyot_engine_free(engine);
+    CHECK_OK(verify(&w));
+    done(&w);
+    eyot_store_close(behind);
 }
 
 TEST(verify__live_asks_the_world_again)
@@ -520,6 +644,37 @@ TEST(verify__gives_a_rescue_the_failure_that_it_had)
     done(&w);
 }
 
+/* What it learned and waited for before is of another attempt. */
+static eyot_status learn_and_fail(eyot_task *task, void *user)
+{
+    const char *answer;
+    (void)user;
+    if (eyot_task_attempt(task) > 1) return eyot_task_set_int(task, "attempt", eyot_task_attempt(task));
+    eyot_status status = eyot_task_record(task, "word", say_word, NULL, NULL, NULL);
+    if (!status) status = eyot_task_sleep(task, 0);
+    if (!status) status = eyot_task_ask(task, "well?", &answer);
+    return status ? status : eyot_task_fail(task, "%s", answer);
+}
+
+static void answered_and_verified(const eyot_node_options *o)
+{
+    world w = live(alone(learn_and_fail, NULL, o), "{}", EYOT_ESUSPENDED);
+    answer_it(&w);
+    CHECK_OK(verify(&w));
+    CHECK_INT(w.t.compared, 1);
+    done(&w);
+}
+
+TEST(verify__asks_of_an_attempt_nothing_that_the_one_before_it_did)
+{
+    eyot_node_options o = EYOT_NODE_OPTIONS_INIT;
+    o.attempts = 2;
+    answered_and_verified(&o);
+    o.attempts = 1;
+    o.rescue = save;
+    answered_and_verified(&o);
+}
+
 static pthread_t helper;
 
 static void *complete(void *arg)
@@ -535,6 +690,30 @@ static eyot_status pends(eyot_task *task, void *user)
 {
     (void)user;
     return pthread_create(&helper, NULL, complete, task) ? EYOT_EIO : EYOT_PENDING;
+}
+
+static void *complete_at_once(void *arg)
+{
+    (void)eyot_task_complete(arg, EYOT_OK);
+    return NULL;
+}
+
+static eyot_status pends_briefly(eyot_task *task, void *user)
+{
+    (void)user;
+    return pthread_create(&helper, NULL, complete_at_once, task) ? EYOT_EIO : EYOT_PENDING;
+}
+
+/* The thread that completes it may still be in the call when all is over; sanitizers see what it touches. */
+TEST(verify__may_end_before_a_pending_task_has_been_left)
+{
+    world w = live(alone(pends_briefly, NULL, NULL), "{}", EYOT_OK);
+    pthread_join(helper, NULL);
+    for (int i = 0; i < 200; i++) {
+        CHECK_OK(verify(&w));
+        pthread_join(helper, NULL);
+    }
+    done(&w);
 }
 
 TEST(verify__waits_for_a_pending_task)
@@ -593,13 +772,7 @@ TEST(verify__goes_on_behind_snapshots)
 
 TEST(verify__passes_over_what_a_life_did_not_write)
 {
-    world w = {.store = tally_store("memory:"), .g = graph()};
-    eyot_engine *engine = tally_engine(1, w.store);
-    eyot_run_options o = lives_options(EYOT_EXIT);
-    eyot_run *run;
-    CHECK_OK(eyot_run_sync(&run, engine, w.g, eyot_value_new_map(), &o, NULL));
-    eyot_run_free(run);
-    eyot_engine_free(engine);
+    world w = live_as(EYOT_EXIT, graph(), "{}", EYOT_OK);
     CHECK_OK(verify(&w));
     CHECK_INT(w.t.compared, 0);
     done(&w);
