@@ -9,22 +9,28 @@
 #include "core/past.h"
 #include "core/run.h"
 
-static bool has_key(const eyot_run *r, const eyot__activation *a, const char *key)
+static eyot_status has_key(const eyot_run *r, const eyot__activation *a, const char *key, bool *has)
 {
     eyot_buf buf = EYOT__BUF_INIT;
     eyot__key_print(&buf, r->graph, &a->who);
-    bool same = !buf.failed && buf.len == strlen(key) && memcmp(buf.data, key, buf.len) == 0;
+    eyot_status status = buf.failed;
+    *has = !status && buf.len == strlen(key) && memcmp(buf.data, key, buf.len) == 0;
     eyot__buf_clear(&buf);
-    return same;
+    return status;
 }
 
 /* The live task that is named, or the only one. */
 static eyot_status find_branch(eyot_run *r, const char *task, const char *of, eyot__activation **out, eyot_error *e)
 {
     const eyot__frontier *f = &r->frontier;
+    eyot_status status = EYOT_OK;
     *out = NULL;
-    for (eyot__activation *a = f->live; a && !*out; a = a->next)
-        if (task ? has_key(r, a, task) : f->n_live == 1) *out = a;
+    for (eyot__activation *a = f->live; a && !*out && !status; a = a->next) {
+        bool wanted = f->n_live == 1;
+        if (task) status = has_key(r, a, task, &wanted);
+        if (wanted) *out = a;
+    }
+    if (status) return eyot_error_set(e, status, "out of memory");
     if (*out) return EYOT_OK;
     if (task) return eyot_error_set(e, EYOT_EINVAL, "run %s has no live task %.100s at that step", of, task);
     if (f->n_live == 0) return eyot_error_set(e, EYOT_EINVAL, "run %s has no live branch at that step", of);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include <eyot/replay.h>
 #include <eyot/stores.h>
 
 #if defined(EYOT_HAVE_SQLITE)
@@ -124,11 +125,21 @@ static struct {
     _Atomic int n;
 } ran; /* what began, in all lives of a run */
 
+static eyot_status say_hello(eyot_buf *out, void *arg, eyot_error *e)
+{
+    (void)arg, (void)e;
+    return eyot_buf_add(out, "hello", 5);
+}
+
 static eyot_status work(eyot_task *task, void *user)
 {
     (void)user;
+    uint64_t drawn;
     const char *key = eyot_task_key(task);
     if (!key) return EYOT_ENOMEM;
+    eyot_status learned = eyot_task_record(task, "word", say_hello, NULL, NULL, NULL);
+    if (!learned) learned = eyot_task_random(task, &drawn, sizeof drawn);
+    if (learned) return learned;
     snprintf(ran.keys[atomic_fetch_add(&ran.n, 1)], 32, "%s", key);
     eyot_status emitted = eyot_task_emit(task, "ran", key, strlen(key));
     if (emitted && emitted != EYOT_ENOTSUP) return emitted;
@@ -478,6 +489,17 @@ static eyot_status read_history(eyot_store *store, const eyot_graph *g, eyot_err
     return eyot_store_read_history(store, g, "waits-2", pass_over, NULL, e);
 }
 
+static eyot_status pass_by(void *arg, const eyot_played_step *s)
+{
+    (void)arg, (void)s;
+    return EYOT_OK;
+}
+
+static eyot_status play_it(eyot_store *store, const eyot_graph *g, eyot_error *e)
+{
+    return eyot_store_play(store, g, "waits-2", 1, pass_by, NULL, e);
+}
+
 static eyot_status put_note(eyot_store *store, const eyot_graph *g, eyot_error *e)
 {
     (void)g;
@@ -584,6 +606,93 @@ TEST(alloc_checkpoint__of_a_step_and_the_latest)
 TEST(alloc_history__is_read)
 {
     every_n_looking(read_history);
+}
+
+TEST(alloc_play__tells_every_step_or_why_not)
+{
+    every_n_looking(play_it);
+}
+
+/* ---- replay -------------------------------------------------------------------------------------------------------- */
+
+/* A run "r" that is done, on an engine in memory. */
+static pass done_run(int64_t *sum)
+{
+    pass p = {.lent = tally_store("memory:")};
+    atomic_store(&ran.n, 0);
+    CHECK_OK(run_to_end(&p, false, 0, EYOT_SYNC));
+    *sum = ((const tally *)eyot_run_state(p.run))->sum;
+    return p;
+}
+
+static void check_leftover(const pass *p, long n, long live, long states)
+{
+    if (atomic_load(&memory.live) != live) test_fail(__FILE__, __LINE__, "allocation %ld: blocks are left", n);
+    CHECK_INT(tally_live(), states);
+    CHECK_INT(tally_row_of(p->lent, "f").status, 0);
+}
+
+static bool verify_without(const pass *p, long n, bool stays)
+{
+    eyot_error e = {.text = ""};
+    atomic_store(&ran.n, 0);
+    arm(n, stays);
+    eyot_status status = eyot_run_verify(p->engine, p->g, "r", NULL, NULL, &e);
+    disarm();
+    if (status && !(status == EYOT_ENOMEM && atomic_load(&memory.hit) && e.text[0]))
+        test_fail(__FILE__, __LINE__, "verify, allocation %ld: status %d, %s", n, (int)status, e.text);
+    return atomic_load(&memory.hit);
+}
+
+TEST(alloc_verify__takes_no_lack_of_memory_for_a_difference)
+{
+    int64_t sum;
+    pass p = done_run(&sum);
+    for (int stays = 0; stays < 2; stays++) {
+        long n = 1, live = atomic_load(&memory.live), states = tally_live();
+        for (; verify_without(&p, n, stays); n++) check_leftover(&p, n, live, states);
+        CHECK(n > 100);
+    }
+    end_pass(&p);
+    eyot_store_close(p.lent);
+}
+
+/* The fork adds 1000 and ends with the run's sum and that, or there is none. */
+static bool fork_without(const pass *p, long n, uint64_t step, int64_t sum)
+{
+    eyot_error e = {.text = ""};
+    eyot_fork_options f = EYOT_FORK_OPTIONS_INIT;
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_run *run;
+    o.run_id = "f";
+    f.flags = EYOT_FORK_HOLD;
+    f.task = "split@1";
+    f.update_take = tally_sum(1000);
+    atomic_store(&ran.n, 0);
+    arm(n, n % 2 == 0);
+    eyot_status status = eyot_run_fork(&run, p->engine, p->g, "r", step, &f, &o, NULL, &e);
+    disarm();
+    if (status && !(status == EYOT_ENOMEM && atomic_load(&memory.hit) && e.text[0]))
+        test_fail(__FILE__, __LINE__, "fork, allocation %ld: status %d, %s", n, (int)status, e.text);
+    CHECK_INT(tally_row_of(p->lent, "f").status, status ? 0 : EYOT_RUN_READY);
+    if (status) return true;
+    CHECK_OK(eyot_run_resume(&run, p->engine, p->g, "f", NULL, &e));
+    CHECK_OK(eyot_run_wait(run, &e));
+    CHECK_INT(((const tally *)eyot_run_state(run))->sum, sum + 1000);
+    eyot_run_free(run);
+    CHECK_OK(eyot_store_delete(p->lent, "f", &e));
+    return atomic_load(&memory.hit);
+}
+
+TEST(alloc_fork__is_made_whole_or_not_at_all)
+{
+    int64_t sum;
+    pass p = done_run(&sum);
+    long n = 1, live = atomic_load(&memory.live), states = tally_live();
+    for (; fork_without(&p, n, TASKS / 2, sum); n++) check_leftover(&p, n, live, states);
+    CHECK(n > 50);
+    end_pass(&p);
+    eyot_store_close(p.lent);
 }
 
 TEST(alloc_manage__notes_cancelling_deleting)
