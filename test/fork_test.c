@@ -444,6 +444,48 @@ static eyot_status ask(eyot_task *task, void *user)
     return status ? status : eyot_task_set_string(task, "answer", answer);
 }
 
+static _Atomic int said; /* so often by the world outside */
+
+static eyot_status say(eyot_buf *out, void *arg, eyot_error *e)
+{
+    (void)arg, (void)e;
+    return eyot_buf_add(out, atomic_fetch_add(&said, 1) ? "two" : "one", 3);
+}
+
+static eyot_status fail_learn_ask(eyot_task *task, void *user)
+{
+    const void *word;
+    if (eyot_task_attempt(task) == 1) return eyot_task_fail(task, "a stone");
+    eyot_status status = eyot_task_record(task, "word", say, NULL, &word, NULL);
+    if (!status) status = ask(task, user);
+    if (!status) status = eyot_task_set_string(task, "word", word);
+    return status ? status : eyot_task_set_int(task, "attempt", eyot_task_attempt(task));
+}
+
+TEST(fork__knows_what_its_tasks_were_told_and_how_often_they_failed)
+{
+    eyot_graph *g = NULL;
+    eyot_node_options node = EYOT_NODE_OPTIONS_INIT;
+    node.attempts = 2;
+    CHECK_OK(eyot_graph_new(&g, "g", eyot_json()));
+    eyot_graph_node_with(g, "a", fail_learn_ask, NULL, &node);
+    atomic_store(&said, 0);
+    world w = live(tally_freeze(g), EYOT_ESUSPENDED);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_answer answer = {NULL, "no"};
+    eyot_run *run = fork_at(&w, EYOT_LATEST, NULL, "f");
+    CHECK_STATUS(eyot_run_wait(run, NULL), EYOT_ESUSPENDED);
+    eyot_run_free(run);
+    o.answers = &answer;
+    o.n_answers = 1;
+    CHECK_OK(eyot_run_resume(&run, w.engine, g, "f", &o, &w.e));
+    CHECK_OK(eyot_run_wait(run, NULL));
+    put_state(w.final, sizeof w.final, eyot_run_state(run));
+    CHECK_STR(w.final, "{\"answer\":\"no\",\"word\":\"one\",\"attempt\":2}");
+    eyot_run_free(run);
+    done(&w);
+}
+
 TEST(fork__of_a_run_that_waits_has_its_question)
 {
     eyot_graph *g = NULL;
