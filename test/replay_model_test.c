@@ -252,6 +252,38 @@ TEST(verify__of_unchanged_random_graphs_finds_nothing)
     for_cases(verify_case);
 }
 
+static uint64_t pruned; /* entries, of all cases */
+
+/* A kept step has the checkpoint it had, and is gone on from as before; what is left of the others is what it was. */
+static void prune_case(live *m)
+{
+    eyot_retain rules = {.size = sizeof rules, .keep_every = 1 + live_choose(m, 30), .keep_last = live_choose(m, 3)};
+    eyot_error e = {.status = EYOT_OK};
+    log_text log;
+    eyot_pruned gone;
+    if (eyot_store_prune(m->p.behind, m->id, &rules, &gone, &e)) FAIL(m, "prune: %s", e.text);
+    for (uint64_t step = 0; step <= m->c.n_tasks; step++)
+        if (step % rules.keep_every == 0 || step > m->c.n_tasks - rules.keep_last) CHECK(has_step(m, step) || m->exits);
+    m->exits = true; /* from now on steps are lacking */
+    pruned += gone.entries;
+    read_log(&log, m, m->id);
+    for (uint64_t step = 0; step <= m->c.n_tasks; step++) check_step(m, &log, step);
+    play_from(m, &log, 0);
+    check_unchanged(m, &log, 0);
+    for (uint64_t step = 0; step <= m->c.n_tasks; step += 1 + live_choose(m, 8)) {
+        if (!has_step(m, step)) continue;
+        play_from(m, &log, step);
+        check_unchanged(m, &log, step);
+    }
+    free_log(&log);
+}
+TEST(prune__leaves_what_can_be_played_and_verified)
+{
+    pruned = 0;
+    for_cases(prune_case);
+    CHECK(pruned > 100);
+}
+
 /* ---- one change ---------------------------------------------------------------------------------------------------- */
 
 typedef struct change {
