@@ -572,8 +572,10 @@ static void fail_task(eyot_run *r, eyot_task *t, eyot_status status, const char 
                       const eyot_buf *entry, size_t key_len)
 {
     const eyot__policy *policy = r->graph->nodes[t->a.who.node].policy;
+    /* One that was told to stop has not failed. */
+    bool told = atomic_load(&r->cancelled) || r->lost || r->phase != EYOT__RUN_LIVE;
     r->started--; /* an attempt is no step */
-    if (status != EYOT_ECANCELED) {
+    if (status != EYOT_ECANCELED || !told) {
         if (entry && r->durability != EYOT_EXIT)
             (void)eyot__run_append(r, EYOT_ENTRY_ATTEMPT, entry->data, key_len, entry->data + key_len,
                                    entry->len - key_len);

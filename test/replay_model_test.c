@@ -254,7 +254,7 @@ TEST(verify__of_unchanged_random_graphs_finds_nothing)
 
 static uint64_t pruned; /* entries, of all cases */
 
-/* A kept step has the checkpoint it had, and is gone on from as before; what is left of the others is what it was. */
+/* A kept step has the checkpoint it had, and what is left of the others is what it was. */
 static void prune_case(live *m)
 {
     eyot_retain rules = {.size = sizeof rules, .keep_every = 1 + live_choose(m, 30), .keep_last = live_choose(m, 3)};
