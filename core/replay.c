@@ -21,8 +21,12 @@ static eyot_status unknown(eyot__replay *b, const eyot__who *who)
 
 static eyot_status collect(eyot__replay *b)
 {
-    for (eyot__activation *a; (a = eyot__frontier_next(b->f));)
+    for (eyot__activation *a; (a = eyot__frontier_next(b->f));) {
+        if (eyot__who_table_find(&b->live, &a->who))
+            return eyot_error_set(b->e, EYOT_ECORRUPT, "the task at \"%s\" is live twice",
+                                  b->f->graph->nodes[a->who.node].id);
         if (eyot__who_table_add(&b->live, &a->who)) return eyot_error_set(b->e, EYOT_ENOMEM, "out of memory");
+    }
     return EYOT_OK;
 }
 

@@ -744,6 +744,21 @@ TEST(replay__refuses_a_snapshot_whose_waits_do_not_fit)
     }
 }
 
+TEST(replay__refuses_a_snapshot_with_a_task_that_is_live_twice)
+{
+    written *w = written_new();
+    eyot_buf *body = &w->bodies[0];
+    eyot__activation *a = w->f.live;
+    eyot__buf_reset(body);
+    w->n = 0;
+    eyot__history_hold(&w->f.history, a->version, a->state);
+    eyot__state_ref(a->state);
+    CHECK_OK(eyot__frontier_put_task(&w->f, (eyot__who){.node = a->who.node}, a->version, a->state));
+    eyot__entry_put_snapshot(begin(w, EYOT_ENTRY_SNAPSHOT), &w->f, &(eyot__snapshot){0});
+    end(w);
+    is_corrupt(w, "run r, entry 1: the task at \"a\" is live twice");
+}
+
 TEST(replay__an_answer_after_the_end_of_a_life_means_that_it_was_resumed)
 {
     written *w = written_new();
