@@ -145,6 +145,17 @@ static void checkpoint(eyot__sqlite *s)
     if (rc == SQLITE_OK) s->wal_pages = s->wal_size = 0;
 }
 
+/* Whether the WAL has a frame of its own header. SQLite syncs a header before the first frame: that the WAL was cut before, or
+ * begun anew, is on the disk then. Until then what was in it may come back with a power loss, and zeros over a part of it
+ * would make the rest a shorter WAL, of states that the database has left behind. */
+static bool wal_is_begun(sqlite3_file *wal)
+{
+    enum { HEADER = 32, FRAME_HEADER = 24, SALTS_AT = 16, FRAME_SALTS_AT = HEADER + 8 };
+    unsigned char b[HEADER + FRAME_HEADER];
+    if (wal->pMethods->xRead(wal, b, sizeof b, 0) != SQLITE_OK) return false;
+    return memcmp(b, "\x37\x7f\x06", 3) == 0 && memcmp(b + SALTS_AT, b + FRAME_SALTS_AT, 8) == 0;
+}
+
 /* Zeros behind the end of the WAL, before a commit needs the place: writing where the file has bytes already is cheaper
  * than making it longer, and an fsync that need not record a new size takes half the time. SQLite gets there by writing
  * one WAL again and again; here it is cut after every checkpoint. A frame that is not valid ends a WAL, and zeros are
@@ -159,7 +170,7 @@ static void lay_ahead(eyot__sqlite *s)
     if (used < s->wal_size) return;
     if (sqlite3_file_control(s->writer.db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) || !wal || !wal->pMethods)
         return;
-    if (wal->pMethods->xFileSize(wal, &size) != SQLITE_OK) return;
+    if (wal->pMethods->xFileSize(wal, &size) != SQLITE_OK || !wal_is_begun(wal)) return;
     int64_t step = used < LAY_LEAST ? LAY_LEAST : used < LAY_MOST ? used : LAY_MOST, at = size;
     while (at < used + step && wal->pMethods->xWrite(wal, zeros, n, at) == SQLITE_OK) at += n;
     /* A disk that is full shall be full of frames. */
