@@ -53,6 +53,10 @@ eyot_status eyot__past_check_with(eyot_store *store, const eyot_graph *g, const 
     eyot_status status = eyot__store_get_run(store, eyot__bytes(run_id, strlen(run_id)), copy_row, &row, e);
     if (status) return status;
     *head = row.head;
+    if (row.head == 0) return eyot_error_set(e, EYOT_ECORRUPT, "run %s has no entries", run_id);
+    if (row.head >= INT64_MAX)
+        return eyot_error_set(e, EYOT_ECORRUPT, "run %s: its row says that entry %llu is the last", run_id,
+                              (unsigned long long)row.head);
     if (changed || strcmp(row.fingerprint, g->fingerprint) == 0) return EYOT_OK;
     eyot__run_graph last; /* that it was gone on with */
     status = eyot__run_graph_read(&last, store, run_id, row.fingerprint, NULL, e);
@@ -73,15 +77,47 @@ static eyot_status note_entry(void *arg, const eyot_entry *entry)
     return EYOT_OK;
 }
 
-/* Why the search has ended without it: `next` is the first entry with a later step, `from` comes right after the last one with
- * an earlier step. */
-static eyot_status no_step(eyot_bytes run, uint64_t step, uint64_t from, uint64_t next, eyot_error *e)
+typedef struct walk {
+    uint64_t seq, step; /* of the entry before */
+    uint64_t lost;      /* the first entry that is missing behind the newest snapshot so far; 0: none */
+    uint64_t wrong;     /* the first entry whose step does not follow; 0: none */
+} walk;
+
+/* What the store says of an entry beside its record. Before a snapshot entries may have been pruned. */
+static eyot_status walk_entry(void *arg, const eyot_entry *entry)
 {
-    unsigned long long number = step;
+    walk *w = arg;
+    bool snapshot = entry->kind == EYOT_ENTRY_SNAPSHOT, follows = entry->seq == w->seq + 1;
+    bool fits = snapshot ? entry->step >= w->step : entry->step == w->step + (entry->kind == EYOT_ENTRY_TASK);
+    if (snapshot)
+        w->lost = 0;
+    else if (!follows && !w->lost)
+        w->lost = w->seq + 1;
+    if (follows && !fits && !w->wrong) w->wrong = entry->seq;
+    w->seq = entry->seq;
+    w->step = entry->step;
+    return EYOT_OK;
+}
+
+/* Why the search has ended without it: `next` is the first entry with a later step, `from` comes right after the last one with
+ * an earlier step. There is no such step; unless the store has lost it, or what it says of steps makes no sense and led the search astray. */
+static eyot_status no_step(eyot_store *store, eyot_bytes run, uint64_t head, uint64_t step, uint64_t from,
+                           uint64_t next, eyot_error *e)
+{
+    walk w = {.seq = 0};
+    eyot_status status = eyot__store_list_entries(store, run, 1, UINT32_MAX, false, walk_entry, &w, e);
+    if (status) return status;
+    if (w.wrong)
+        return eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID ", entry %llu: its step does not follow",
+                              EYOT__ID_ARGS(run), (unsigned long long)w.wrong);
+    if (w.lost || w.seq < head)
+        return eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID ": entry %llu is lost", EYOT__ID_ARGS(run),
+                              (unsigned long long)(w.lost ? w.lost : w.seq + 1));
     if (next > from)
         return eyot_error_set(e, EYOT_ENOTFOUND, "run " EYOT__ID " no longer has step %llu: it was pruned",
-                              EYOT__ID_ARGS(run), number);
-    return eyot_error_set(e, EYOT_ENOTFOUND, "run " EYOT__ID " has no step %llu", EYOT__ID_ARGS(run), number);
+                              EYOT__ID_ARGS(run), (unsigned long long)step);
+    return eyot_error_set(e, EYOT_ENOTFOUND, "run " EYOT__ID " has no step %llu", EYOT__ID_ARGS(run),
+                          (unsigned long long)step);
 }
 
 /* Steps grow with seqs, so it is searched for by halves. What pruning leaves of a snapshot's entries are the first ones: of
@@ -104,7 +140,7 @@ eyot_status eyot__past_find_step(eyot_store *store, eyot_bytes run, uint64_t hea
             to = middle - 1;
     }
     *seq = best.seq;
-    return best.seq && best.step == step ? EYOT_OK : no_step(run, step, from, best.seq, e);
+    return best.seq && best.step == step ? EYOT_OK : no_step(store, run, head, step, from, best.seq, e);
 }
 
 static eyot_status note_newest(void *arg, const eyot_run_row *row)
@@ -182,8 +218,9 @@ static eyot_status gather_branches(eyot_checkpoint *c, eyot_error *e)
     return status ? eyot_error_set(e, status, "out of memory") : eyot__frontier_result(f, &c->state, e);
 }
 
+/* As of an entry, which is there, or of the newest one (seq UINT64_MAX), which is `head` or a later one. */
 static eyot_status load_at(eyot_checkpoint **out, eyot_store *store, const eyot_graph *g, eyot_bytes run, uint64_t seq,
-                           eyot_error *e)
+                           uint64_t head, eyot_error *e)
 {
     eyot_checkpoint *c = calloc(1, sizeof *c);
     if (!c) return eyot_error_set(e, EYOT_ENOMEM, "out of memory");
@@ -191,6 +228,7 @@ static eyot_status load_at(eyot_checkpoint **out, eyot_store *store, const eyot_
     eyot__frontier_init(&c->frontier, g, false, sizeof(eyot__activation), NULL, 0, NULL);
     eyot__history_release(&c->frontier.history, c->frontier.history.root);
     eyot_status status = eyot__rebuild_at(&c->frontier, &c->built, store, run, seq, e);
+    if (!status) status = eyot__rebuilt_reaches(&c->built, run, seq == UINT64_MAX ? head : seq, e);
     if (!status) status = gather_branches(c, e);
     if (status)
         eyot_checkpoint_free(c);
@@ -207,14 +245,14 @@ eyot_status eyot_store_load_checkpoint(eyot_checkpoint **out, eyot_store *store,
     eyot_status status = eyot__past_check(store, g, run_id, &head, e);
     if (status) return status;
     eyot_bytes run = eyot__bytes(run_id, strlen(run_id));
-    if (step == EYOT_LATEST) return load_at(out, store, g, run, seq, e);
+    if (step == EYOT_LATEST) return load_at(out, store, g, run, seq, head, e);
     /* Pruned between the two calls, another entry stands for the step, or none. */
     for (status = EYOT_ENOTFOUND; status == EYOT_ENOTFOUND;) {
         uint64_t tried = seq;
         eyot_status found = eyot__past_find_step(store, run, head, step, &seq, e);
         if (found) return found;
         if (seq == tried) break;
-        status = load_at(out, store, g, run, seq, e);
+        status = load_at(out, store, g, run, seq, head, e);
     }
     return status;
 }

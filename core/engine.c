@@ -430,7 +430,9 @@ static eyot_status rebuild_run(eyot_run *r, const eyot__claimed *row, bool done,
     memcpy(r->token, row->token, sizeof r->token);
     eyot__run_leased(r, row->asked_ns, r->engine->lease_ms);
     eyot__rebuilt built;
-    eyot_status status = eyot__rebuild(&r->frontier, &built, r->engine->store, eyot__bytes(r->id, r->id_len), e);
+    eyot_bytes run = eyot__bytes(r->id, r->id_len);
+    eyot_status status = eyot__rebuild(&r->frontier, &built, r->engine->store, run, e);
+    if (!status) status = eyot__rebuilt_reaches(&built, run, row->head, e);
     if (status) return status;
     if (was) *was = built.status;
     r->seq = r->acked = built.seq;

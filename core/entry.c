@@ -22,9 +22,8 @@ eyot_status eyot__entry_open(eyot__record *out, const eyot_entry *entry, eyot_by
     const char *codec = g->copier->name;
     eyot_status status = eyot__record_open(out, entry->body, run, entry->seq, e);
     if (status) return status;
-    if (out->kind != entry->kind)
-        status = eyot_error_set(&own, EYOT_ECORRUPT, "the record is of another kind than the store says");
-    else if (out->codec.n != strlen(codec) || memcmp(out->codec.p, codec, out->codec.n) != 0)
+    status = eyot__record_check_kind(out, entry->kind, &own);
+    if (!status && (out->codec.n != strlen(codec) || memcmp(out->codec.p, codec, out->codec.n) != 0))
         status = eyot_error_set(&own, EYOT_ECHANGED, "written with codec %.*s; the graph's is %s", (int)out->codec.n,
                                 (const char *)out->codec.p, codec);
     return status ? eyot__entry_blame(e, status, run, entry->seq, &own) : EYOT_OK;

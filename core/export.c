@@ -22,7 +22,7 @@ typedef struct exporting {
     eyot_buf line, source, note;
     eyot__outbox events;
     uint64_t head, snapshot_seq; /* of the run as it is written */
-    uint64_t next;               /* the entry that is to be read */
+    uint64_t next, step;         /* the entry that is to be read; the step of the one before it */
     eyot_buf page;               /* keys and bodies of entries */
     eyot_entry entries[PAGE_MOST];
     size_t n;
@@ -140,10 +140,25 @@ static eyot_status write_header(exporting *x, eyot_error *e)
 
 /* ---- entries and notes ------------------------------------------------------------------------------------------- */
 
-static eyot_status was_changed(exporting *x, eyot_error *e)
+/* The next entry is missing; what is there is `seq`. Pruned can only be what is before the newest snapshot. */
+static eyot_status missing(exporting *x, uint64_t seq, eyot_error *e)
 {
+    if (seq < x->next || x->next > x->snapshot_seq)
+        return eyot_error_set(e, EYOT_ECORRUPT, "run %s: entry %llu is lost", x->id, (unsigned long long)x->next);
     return eyot_error_set(e, EYOT_EGONE, "run %s was deleted or pruned while it was exported, or entry %llu is lost",
                           x->id, (unsigned long long)x->next);
+}
+
+/* The record, and that the store says the same of it as the record itself. */
+static eyot_status open_record(exporting *x, const eyot_entry *entry, eyot__record *record)
+{
+    eyot_error own;
+    eyot_status status = eyot__record_open(record, entry->body, x->run, entry->seq, &x->told);
+    if (status) return status;
+    status = eyot__record_check_kind(record, entry->kind, &own);
+    if (!status) status = eyot__record_check_step(record, x->step, entry->step, &own);
+    if (!status) return EYOT_OK;
+    return eyot_error_set(&x->told, status, "run %s, entry %llu: %s", x->id, (unsigned long long)entry->seq, own.text);
 }
 
 /* Copied: writing may take its time, and no store is to wait for it. */
@@ -153,11 +168,12 @@ static eyot_status on_entry(void *arg, const eyot_entry *entry)
     eyot__record record;
     if (entry->seq > x->head) return EYOT_OK;
     /* What goes on after pruned entries is a snapshot, and none that the run was given after the first line was written. */
-    if (entry->seq != x->next && (entry->kind != EYOT_ENTRY_SNAPSHOT || entry->seq > x->snapshot_seq))
-        return was_changed(x, &x->told);
-    eyot_status status = eyot__record_open(&record, entry->body, x->run, entry->seq, &x->told);
+    bool goes_on = entry->seq > x->next && entry->kind == EYOT_ENTRY_SNAPSHOT && entry->seq <= x->snapshot_seq;
+    if (entry->seq != x->next && !goes_on) return missing(x, entry->seq, &x->told);
+    eyot_status status = open_record(x, entry, &record);
     if (status) return status;
     x->next = entry->seq + 1;
+    x->step = entry->step;
     eyot_entry *to = &x->entries[x->n++];
     *to = *entry;
     to->key.p = (const void *)(uintptr_t)x->page.len;
@@ -232,7 +248,7 @@ static eyot_status write_entries(exporting *x, eyot_error *e)
         eyot__error_none(&x->told);
         status = eyot__store_list_entries(x->store, x->run, x->next, limit, true, on_entry, x, &own);
         if (status && e) *e = x->told.status ? x->told : own;
-        if (!status && x->n == 0) status = was_changed(x, e);
+        if (!status && x->n == 0) status = missing(x, UINT64_MAX, e);
         if (!status) status = write_page(x, e);
         if (x->page.len > PAGE_LARGE && limit > 1) limit /= 2;
         if (x->page.len < PAGE_FEW && limit < PAGE_MOST) limit *= 2;

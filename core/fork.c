@@ -63,6 +63,7 @@ static eyot_status copy_checkpoint(eyot_run *r, const char *of, uint64_t step, u
         step == EYOT_LATEST ? EYOT_OK : eyot__past_find_step(r->engine->store, run, head, step, &seq, e);
     eyot__history_release(&r->frontier.history, r->frontier.history.root);
     if (!status) status = eyot__rebuild_at(&r->frontier, &built, r->engine->store, run, seq, e);
+    if (!status) status = eyot__rebuilt_reaches(&built, run, seq, e);
     if (status) return status;
     atomic_store(&r->steps, built.steps);
     r->started = r->logged_steps = r->steps_before = built.steps;

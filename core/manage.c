@@ -42,6 +42,7 @@ static eyot_status find_run(eyot_store *store, const char *run_id, seen_row *row
 
 typedef struct codec_of {
     eyot_bytes run;
+    bool seen;
     char name[33];
     eyot_error e;
 } codec_of;
@@ -52,6 +53,7 @@ static eyot_status see_codec(void *arg, const eyot_entry *entry)
     eyot__record record;
     eyot_status status = eyot__record_open(&record, entry->body, c->run, entry->seq, &c->e);
     if (!status) memcpy(c->name, record.codec.p, record.codec.n);
+    c->seen = true;
     return status;
 }
 
@@ -63,6 +65,9 @@ static eyot_status find_codec(eyot_store *store, eyot_bytes run, uint64_t head, 
     eyot__error_none(&own);
     eyot_status status = eyot__store_list_entries(store, run, head, 1, true, see_codec, c, &own);
     if (status && e) *e = c->e.status ? c->e : own;
+    if (!status && !c->seen)
+        status = eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID ": entry %llu is lost", EYOT__ID_ARGS(run),
+                                (unsigned long long)head);
     return status;
 }
 
@@ -125,11 +130,13 @@ eyot_status eyot__run_park(eyot_engine *engine, const eyot__claimed *row, const 
     seen_row seen = {.epoch = row->epoch, .head = row->head, .steps = row->steps};
     memcpy(claim.token, row->token, sizeof claim.token);
     eyot_status status = find_codec(engine->store, claim.run, row->head, &codec, &own);
-    /* What cannot be read is left as it is: only the row tells that the run is dead. */
-    if (status == EYOT_ECORRUPT || status == EYOT_EFORMAT)
-        return eyot__run_release(engine, row, EYOT_RUN_DEAD, INT64_MAX, e);
-    if (status) return eyot_error_set(e, own.status, "%s", own.text);
-    return commit_end(engine->store, &claim, &seen, codec.name, EYOT_RUN_DEAD, why, e);
+    bool unreadable = status == EYOT_ECORRUPT || status == EYOT_EFORMAT;
+    if (status && !unreadable) return eyot_error_set(e, own.status, "%s", own.text);
+    if (!status) status = commit_end(engine->store, &claim, &seen, codec.name, EYOT_RUN_DEAD, why, e);
+    /* What cannot be read, or where no entry can be added, is left as it is: only the row tells that the run is dead. */
+    if (status && (unreadable || why->status == EYOT_ECORRUPT))
+        status = eyot__run_release(engine, row, EYOT_RUN_DEAD, INT64_MAX, e);
+    return status;
 }
 
 static eyot_status cancel_there(eyot_store *store, eyot_bytes run, uint64_t epoch, eyot_error *e)

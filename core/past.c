@@ -318,6 +318,10 @@ static eyot_status see_entry(past *p, const eyot_entry *entry, eyot__record *rec
     if (record->kind != EYOT_ENTRY_SNAPSHOT && !follows)
         return p->begun ? eyot_error_set(e, EYOT_ECORRUPT, "entry %llu is missing", (unsigned long long)p->seq + 1)
                         : eyot_error_set(e, EYOT_ECORRUPT, "there is no snapshot before it");
+    eyot_status fits = eyot__record_check_step(record, p->step, entry->step, e);
+    if (fits) return fits;
+    if (entry->seq <= p->seq)
+        return eyot_error_set(e, EYOT_ECORRUPT, "it comes behind entry %llu", (unsigned long long)p->seq);
     p->n_pruned += entry->seq - p->seq - 1;
     p->seq = entry->seq;
     p->step = entry->step;

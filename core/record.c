@@ -118,3 +118,22 @@ eyot_status eyot__record_open(eyot__record *out, eyot_bytes bytes, eyot_bytes ru
     out->payload.end = record + bytes.n - CRC_BYTES;
     return EYOT_OK;
 }
+
+uint64_t eyot__record_step(const eyot__record *record, uint64_t before)
+{
+    eyot__reader payload = record->payload;
+    if (record->kind == EYOT_ENTRY_SNAPSHOT) return eyot__read_varint(&payload);
+    return before + (record->kind == EYOT_ENTRY_TASK);
+}
+
+eyot_status eyot__record_check_kind(const eyot__record *record, eyot_entry_kind kind, eyot_error *e)
+{
+    if (record->kind == kind) return EYOT_OK;
+    return eyot_error_set(e, EYOT_ECORRUPT, "the record is of another kind than the store says");
+}
+
+eyot_status eyot__record_check_step(const eyot__record *record, uint64_t before, uint64_t step, eyot_error *e)
+{
+    if (eyot__record_step(record, before) == step) return EYOT_OK;
+    return eyot_error_set(e, EYOT_ECORRUPT, "the record is of another step than the store says");
+}

@@ -32,5 +32,10 @@ typedef struct eyot__record {
 } eyot__record;
 /* Checks everything but the payload's fields. ECORRUPT (text: "run a17, entry 12: checksum differs"), EFORMAT (newer). */
 eyot_status eyot__record_open(eyot__record *out, eyot_bytes bytes, eyot_bytes run, uint64_t seq, eyot_error *e);
+/* The step of the entry whose record this is, behind one of step `before`. Of a snapshot it is what it says itself. */
+uint64_t eyot__record_step(const eyot__record *record, uint64_t before);
+/* That the store says the same of it. ECORRUPT, without run and entry. */
+eyot_status eyot__record_check_kind(const eyot__record *record, eyot_entry_kind kind, eyot_error *e);
+eyot_status eyot__record_check_step(const eyot__record *record, uint64_t before, uint64_t step, eyot_error *e);
 
 #endif

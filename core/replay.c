@@ -182,6 +182,8 @@ static eyot_status follow(eyot__replay *b, const eyot_entry *entry, eyot__record
         return eyot_error_set(b->e, EYOT_ECORRUPT, "entry %llu is missing", (unsigned long long)out->seq + 1);
     if (!b->begun && record->kind != EYOT_ENTRY_SNAPSHOT)
         return eyot_error_set(b->e, EYOT_ECORRUPT, "there is no snapshot before it");
+    eyot_status fits = eyot__record_check_step(record, out->steps, entry->step, b->e);
+    if (fits) return fits;
     out->seq = entry->seq;
     out->tail_bytes += entry->body.n;
     if (record->kind == EYOT_ENTRY_STATUS) return end_life(b, record);
@@ -262,6 +264,13 @@ eyot_status eyot__rebuild_at(eyot__frontier *f, eyot__rebuilt *out, eyot_store *
     eyot_status status = eyot__replay_load(&b, store, seq, e);
     eyot_status queued = eyot__replay_end(&b, status ? NULL : e);
     return status ? status : queued;
+}
+
+eyot_status eyot__rebuilt_reaches(const eyot__rebuilt *built, eyot_bytes run, uint64_t seq, eyot_error *e)
+{
+    if (built->seq >= seq) return EYOT_OK;
+    return eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID ": entry %llu is lost", EYOT__ID_ARGS(run),
+                          (unsigned long long)built->seq + 1);
 }
 
 eyot_status eyot__rebuild(eyot__frontier *f, eyot__rebuilt *out, eyot_store *store, eyot_bytes run, eyot_error *e)

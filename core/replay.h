@@ -34,8 +34,8 @@ eyot_status eyot__replay_end(eyot__replay *b, eyot_error *e);
 /* From the newest snapshot up to entry `seq` (UINT64_MAX: the newest); `b` may go on with the entries after it. */
 eyot_status eyot__replay_load(eyot__replay *b, eyot_store *store, uint64_t seq, eyot_error *e);
 
-/* The entries from seq `from` to `head`, in order, handed to fn outside the store, with their bodies. What fn returns ends the walk
- * and is returned, with `e` untouched. Memory: a page of about 1 MiB. */
+/* The entries from seq `from` to `head` (UINT64_MAX: all there are), in order, handed to fn outside the store, with their bodies. What fn returns ends the walk
+ * and is returned, with `e` untouched. ECORRUPT: entry `head` was not there. Memory: a page of about 1 MiB. */
 eyot_status eyot__walk_entries(eyot_store *store, eyot_bytes run, uint64_t from, uint64_t head, eyot_entry_fn fn,
                                void *arg, eyot_error *e);
 

@@ -504,5 +504,7 @@ eyot_status eyot__rebuild(eyot__frontier *f, eyot__rebuilt *out, eyot_store *sto
 /* As of an entry; UINT64_MAX: the newest. */
 eyot_status eyot__rebuild_at(eyot__frontier *f, eyot__rebuilt *out, eyot_store *store, eyot_bytes run, uint64_t seq,
                              eyot_error *e);
+/* That nothing was missing at the end: the entry `seq` was there, which the run's row knows of. ECORRUPT. */
+eyot_status eyot__rebuilt_reaches(const eyot__rebuilt *built, eyot_bytes run, uint64_t seq, eyot_error *e);
 
 #endif

@@ -59,14 +59,16 @@ eyot_status eyot__walk_entries(eyot_store *store, eyot_bytes run, uint64_t from,
     eyot_status status = EYOT_OK;
     for (bool more = true; more && !status && from <= head;) {
         status = read_page(g, store, run, from, e);
-        more = !status && g->n > 0;
+        more = !status && g->n > 0 && g->entries[0].seq <= head;
         for (size_t i = 0; more && !status && i < g->n; i++) {
-            if (g->entries[i].seq > head) goto done;
+            if (g->entries[i].seq > head) break;
             from = g->entries[i].seq + 1;
             status = fn(arg, &g->entries[i]);
         }
     }
-done:
+    if (!status && from <= head && head != UINT64_MAX)
+        status = eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID ": entry %llu is lost", EYOT__ID_ARGS(run),
+                                (unsigned long long)from);
     eyot__buf_clear(&g->bytes);
     free(g);
     return status;

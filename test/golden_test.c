@@ -95,7 +95,7 @@ static void log_free(run_log *log)
     free(log);
 }
 
-/* The kind is byte 3 of a record; steps are the tasks so far. */
+/* The kind is byte 3 of a record, byte 8 the length of the codec's name before its payload. */
 static void log_add(run_log *log)
 {
     eyot_buf *body = &log->bodies[log->n];
@@ -103,7 +103,8 @@ static void log_add(run_log *log)
     eyot_entry *e = &log->entries[log->n];
     uint64_t steps = log->n ? log->entries[log->n - 1].step : 0;
     *e = (eyot_entry){.seq = log->n + 1, .kind = (eyot_entry_kind)body->data[3], .body = {body->data, body->len}};
-    e->step = steps + (e->kind == EYOT_ENTRY_TASK);
+    eyot__record record = {.kind = e->kind, .payload = {body->data + 9 + body->data[8], body->data + body->len, false}};
+    e->step = eyot__record_step(&record, steps);
     log->n++;
 }
 

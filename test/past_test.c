@@ -561,6 +561,7 @@ static void end(written *w)
     eyot__record_end(body, 0);
     CHECK_OK(body->failed);
     e->seq = w->n;
+    e->step = w->n > 1 && e->kind == EYOT_ENTRY_TASK;
     eyot__record_seal(body->data, body->len, eyot__bytes("r", 1), e->seq);
     e->body = eyot__bytes(body->data, body->len);
 }

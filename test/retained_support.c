@@ -75,6 +75,7 @@ void retained_write(eyot_store *store, uint64_t head, uint64_t every)
         bool snapshot = (seq - 1) % every == 0;
         eyot_buf record = EYOT__BUF_INIT;
         size_t at = eyot__record_begin(&record, snapshot ? EYOT_ENTRY_SNAPSHOT : EYOT_ENTRY_STATUS, "none");
+        eyot__buf_varint(&record, 0); /* of a snapshot its steps */
         eyot__buf_u64(&record, seq);
         eyot__record_end(&record, at);
         eyot__record_seal(record.data, record.len, row.run, seq);
