@@ -468,6 +468,13 @@ static eyot_status gap(eyot_bytes id, uint64_t seq, bool latest, eyot_error *e)
                           EYOT__ID_ARGS(id), (unsigned long long)seq, latest ? "lost" : "no longer there");
 }
 
+static eyot_status surplus(eyot_bytes id, uint64_t seq, uint64_t head, eyot_error *e)
+{
+    return eyot_error_set(e, EYOT_ECORRUPT,
+                          "run " EYOT__ID ": entry %llu is there, but its row says that %llu is the last",
+                          EYOT__ID_ARGS(id), (unsigned long long)seq, (unsigned long long)head);
+}
+
 typedef struct log_view {
     int64_t no;
     uint64_t head, snapshot_seq;
@@ -507,12 +514,14 @@ static eyot_status load_range(const eyot__sqlite *s, sqlite3_stmt *st, const log
     eyot_entry entry;
     sqlite3_bind_int64(st, 1, log->no);
     INT(st, 2, from);
-    INT(st, 3, to);
+    INT(st, 3, latest ? INT64_MAX : to);
     sqlite3_bind_int64(st, 4, -1);
     eyot_status r = eyot__sqlite_step(s, st, &more, e);
     while (!r && more) {
         read_entry(st, true, &entry);
-        r = entry.seq == from ? fn(arg, &entry) : gap(id, from, latest, e);
+        r = entry.seq > to      ? surplus(id, entry.seq, to, e)
+            : entry.seq == from ? fn(arg, &entry)
+                                : gap(id, from, latest, e);
         from++;
         if (!r) r = eyot__sqlite_step(s, st, &more, e);
     }
@@ -553,16 +562,16 @@ static eyot_status sqlite_list_entries(void *self, eyot_bytes id, uint64_t from,
     if (r) return r;
     sqlite3_stmt *st = c->st[with_bodies ? EYOT__SQL_ENTRIES : EYOT__SQL_ENTRY_HEADS];
     r = open_log(s, c->st[EYOT__SQL_LOG], id, &log, e);
-    if (!r && from <= log.head) {
+    if (!r) {
         sqlite3_bind_int64(st, 1, log.no);
         INT(st, 2, from);
-        INT(st, 3, log.head);
+        INT(st, 3, INT64_MAX);
         sqlite3_bind_int64(st, 4, limit);
         r = eyot__sqlite_step(s, st, &more, e);
     }
     while (!r && more) {
         read_entry(st, with_bodies, &entry);
-        r = fn(arg, &entry);
+        r = entry.seq > log.head ? surplus(id, entry.seq, log.head, e) : fn(arg, &entry);
         if (!r) r = eyot__sqlite_step(s, st, &more, e);
     }
     sqlite3_reset(st);
