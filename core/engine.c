@@ -420,7 +420,8 @@ eyot_status eyot__run_release(eyot_engine *engine, const eyot__claimed *row, eyo
                      .due_in_ms = due_in_ms};
     memcpy(c.token, row->token, sizeof c.token);
     eyot_status r = eyot__store_commit(engine->store, &c, 1, e);
-    return r ? r : c.result && c.result != EYOT_EALREADY ? c.result : EYOT_OK;
+    if (r || !c.result || c.result == EYOT_EALREADY) return r;
+    return eyot_error_set(e, c.result, "run %s: %s", row->id, eyot_status_text(c.result));
 }
 
 /* Of a run that was claimed, or is done. *was (may be NULL) is how its last life has ended: RUNNING, it has not. */

@@ -618,7 +618,7 @@ static eyot_status redis_get_run(void *self, eyot_bytes id, eyot_row_fn fn, void
     else if (!r)
         r = eyot__redis_read_row(b.at[1].reply, 0, id, eyot__redis_read_time(b.at[0].reply), &row)
                 ? fn(arg, &row)
-                : eyot__redis_unexpected(s, e);
+                : eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID ": its row in Redis is damaged", EYOT__ID_ARGS(id));
     eyot__redis_batch_clear(&b);
     return r;
 }
@@ -664,6 +664,12 @@ static eyot_status gap(eyot_bytes id, uint64_t seq, bool latest, eyot_error *e)
                           EYOT__ID_ARGS(id), seq, latest ? "lost" : "no longer there");
 }
 
+static eyot_status ends_elsewhere(eyot_bytes id, eyot_error *e)
+{
+    return eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID ": its log in Redis does not end where its row says",
+                          EYOT__ID_ARGS(id));
+}
+
 static eyot_status tell_range(const redisReply *r, eyot_bytes id, bool latest, eyot_entry_fn fn, void *arg,
                               eyot_error *e)
 {
@@ -705,6 +711,7 @@ static eyot_status redis_load(void *self, eyot_bytes id, uint64_t seq, eyot_entr
         r = eyot_error_set(e, EYOT_ENOTFOUND, "run " EYOT__ID " has no entry %" PRIu64, EYOT__ID_ARGS(id), seq);
         break;
     case EYOT__REDIS_EINVAL: r = gap(id, eyot__redis_number(eyot__redis_item(reply, 1)), latest, e); break;
+    case EYOT__REDIS_ECORRUPT: r = ends_elsewhere(id, e); break;
     default: r = eyot__redis_unexpected(s, e);
     }
     eyot__redis_batch_clear(&b);
@@ -730,13 +737,12 @@ static eyot_status list_page(eyot__redis_batch *b, eyot_bytes id, uint64_t *from
     const redisReply *reply = b->at[0].reply, *list = eyot__redis_item(reply, 2);
     int code = eyot__redis_code(reply);
     if (code == EYOT__REDIS_EGONE) return eyot__redis_no_run(id, e);
-    if (code == EYOT__REDIS_ECORRUPT)
-        return eyot_error_set(e, EYOT_ECORRUPT,
-                              "run " EYOT__ID ": its log in Redis has fewer entries than its row says",
-                              EYOT__ID_ARGS(id));
+    if (code == EYOT__REDIS_ECORRUPT) return ends_elsewhere(id, e);
     if (code != EYOT__REDIS_OK) return eyot__redis_unexpected(b->store, e);
     for (size_t i = 0; i < eyot__redis_count(list) && !r; i++) {
-        if (!read_entry(list->element[i], *from, with_bodies, &entry)) return eyot__redis_unexpected(b->store, e);
+        if (!read_entry(list->element[i], *from, with_bodies, &entry))
+            return eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID ": what is at entry %" PRIu64 " is not that entry",
+                                  EYOT__ID_ARGS(id), *from);
         *from = entry.seq + 1;
         (*limit)--;
         r = fn(arg, &entry);

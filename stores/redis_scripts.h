@@ -78,7 +78,7 @@
         "if r[3]~=A[5] then return 2 end "                                                                        \
         "if r[5]=='' then if n==0 and A[11]=='0' then return 1 end return 3 end "                                 \
         "if r[6]~=A[2] then return {7,r[6]} end "                                                                 \
-        "if C('LLEN',KEYS[2])~=r[3]-r[8] then return 8 end "                                                      \
+        "if n>0 and C('LLEN',KEYS[2])~=r[3]-r[8] then return 8 end "                                              \
         "local due,score if A[11]~='0' then due,score=after(A[11]) "                                              \
         "elseif A[10]=='7' then due,score=NEVER,'+inf' else due,score=after(A[12]) end "                          \
         "local member=r[7]..'/'..A[1] "                                                                           \
@@ -147,11 +147,12 @@
         "if m then return {2,score,m} end return false"
 
 /* KEYS run log snaps   ARGV seq (empty: the latest)
- * {0, from, to, {entries}}; {4}: no run; {2}: no such seq; {9, seq}: that one was pruned */
+ * {0, from, to, {entries}}; {4}: no run; {2}: no such seq; {9, seq}: that one was pruned; {8}: the log ends elsewhere */
 #define LUA_LOAD                                                                                       \
     "local C=redis.call local r=C('HMGET',KEYS[1],'head','snap','base') "                              \
     "if not r[1] then return {4} end "                                                                 \
     "local head,base=tonumber(r[1]),tonumber(r[3]) local to,from=head,tonumber(r[2]) "                 \
+    "if not head or not base or not from or C('LLEN',KEYS[2])~=head-base then return {8} end "         \
     "if ARGV[1]~='' then to=tonumber(ARGV[1]) if to==0 or to>head then return {2} end "                \
     "local s=C('ZREVRANGEBYSCORE',KEYS[3],ARGV[1],'-inf','LIMIT',0,1) from=tonumber(s[1] or '0') end " \
     "if from==0 then from=1 end "                                                                      \
@@ -165,10 +166,10 @@
 #define LUA_LIST_ENTRIES                                                                                  \
     "local C=redis.call local r=C('HMGET',KEYS[1],'head','base') if not r[1] then return {4} end "        \
     "local head,base,limit=tonumber(r[1]),tonumber(r[2]),tonumber(ARGV[2]) "                              \
+    "if not head or not base or C('LLEN',KEYS[2])~=head-base then return {8} end "                        \
     "local at,out,bytes=math.max(tonumber(ARGV[1]),base+1),{},0 local most=tonumber(ARGV[4]) "            \
     "while at<=head and #out<limit and bytes<most do "                                                    \
     "local l=C('LRANGE',KEYS[2],at-1-base,at-1-base+(bytes==0 and 0 or 31)) "                             \
-    "if #l==0 then return {8} end "                                                                       \
     "for i=1,#l do if #out==limit or bytes>=most then break end "                                         \
     "local e=l[i] at=at+1 if e=='' then bytes=bytes+64 else "                                             \
     "if ARGV[3]=='0' then local a,b=string.byte(e,18,19) e=string.sub(e,1,19+(a or 0)+256*(b or 0)) end " \

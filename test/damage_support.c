@@ -705,10 +705,14 @@ static void work(eyot_engine *engine, const eyot_graph *g, const char *queue, he
 
 static eyot_status judge_work(const damage_scene *s, const damage *d, const heard *h, eyot_status latest)
 {
-    if (h->trouble) complain(d, "worker", "trouble", &h->why);
     if (!h->other_done) complain(d, "worker", "the other run did not end", NULL);
+    /* A row of which nothing can be made stays as it is, held until its lease ends. */
+    if (h->trouble && d->kind == DAMAGE_ROW && latest && !h->parked && !h->done) return EYOT_ECORRUPT;
+    if (h->trouble) complain(d, "worker", "trouble", &h->why);
     if (h->parked == h->done) complain(d, "worker", "the run was neither parked nor done", NULL);
-    if (h->parked != (latest != EYOT_OK)) complain(d, "worker", "it judges otherwise than a look at it", &h->why);
+    /* A claim may mend a row. */
+    if (h->parked != (latest != EYOT_OK) && !(d->kind == DAMAGE_ROW && h->done))
+        complain(d, "worker", "it judges otherwise than a look at it", &h->why);
     return h->parked ? judge(s, d, "worker", h->id, h->why.status, false, &h->why) : EYOT_OK;
 }
 
@@ -802,10 +806,10 @@ void damage_work(damage_scene *s, const char *queue, const char *id, eyot_status
     uint64_t state = 0;
     work(engine, s->graph, queue, &h);
     (void)judge_work(s, d, &h, latest);
-    CHECK_INT(tally_row_of(s->store, id).status, h.parked ? EYOT_RUN_DEAD : EYOT_RUN_DONE);
+    if (!h.trouble) CHECK_INT(tally_row_of(s->store, id).status, h.parked ? EYOT_RUN_DEAD : EYOT_RUN_DONE);
     CHECK_INT(tally_row_of(s->store, other).status, EYOT_RUN_DONE);
     eyot_status status = see_end(engine, s->graph, id, &state, &e);
-    (void)judge(s, d, "resume at rest", id, status, state == s->truth.state, &e);
-    CHECK((status != EYOT_OK) == h.parked);
+    if (!h.trouble) (void)judge(s, d, "resume at rest", id, status, state == s->truth.state, &e);
+    CHECK((status == EYOT_OK) == h.done);
     eyot_engine_free(engine);
 }
