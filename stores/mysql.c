@@ -566,6 +566,13 @@ static eyot_status gap(const log_job *k, uint64_t seq, eyot_error *e)
                           EYOT__ID_ARGS(k->id), (unsigned long long)seq, k->latest ? "lost" : "no longer there");
 }
 
+static eyot_status surplus(const log_job *k, uint64_t seq, uint64_t head, eyot_error *e)
+{
+    return eyot_error_set(e, EYOT_ECORRUPT,
+                          "run " EYOT__ID ": entry %llu is there, but its row says that %llu is the last",
+                          EYOT__ID_ARGS(k->id), (unsigned long long)seq, (unsigned long long)head);
+}
+
 /* From the columns that begin with seq. */
 static eyot_entry read_entry(const eyot__my_column *at, bool with_body)
 {
@@ -587,7 +594,9 @@ static eyot_status load_tail(eyot__my_connection *c, const log_job *k, bool *any
     uint64_t head = more ? c->columns[0].number : 0, from = more && c->columns[1].number ? c->columns[1].number : 1;
     while (!r && more) {
         eyot_entry entry = read_entry(c->columns + 2, true);
-        r = entry.seq == from ? k->fn(k->arg, &entry) : gap(k, from, e);
+        r = entry.seq > head    ? surplus(k, entry.seq, head, e)
+            : entry.seq == from ? k->fn(k->arg, &entry)
+                                : gap(k, from, e);
         from++;
         if (!r) r = eyot__my_fetch(c, &more, e);
     }

@@ -129,7 +129,7 @@ enum { EYOT__MYSQL_PARKED = 0, EYOT__MYSQL_HELD = 1, EYOT__MYSQL_WAITING = 2, EY
     X(LATEST, "nnnnnbb",                                                                                          \
       "SELECT r.head, r.snapshot_seq, e.seq, e.step, e.kind, e.task, e.body FROM @run r "                         \
       "JOIN @entry e ON e.shard = r.shard AND e.run_id = r.run_id "                                               \
-      "AND e.seq >= r.snapshot_seq AND e.seq <= r.head "                                                          \
+      "AND e.seq >= r.snapshot_seq "                                                                              \
       "WHERE r.shard = ? AND r.run_id = ? ORDER BY e.seq")                                                        \
     X(AS_OF, "nnn",                                                                                               \
       "SELECT r.head, r.created_ms, (SELECT e.seq FROM @entry e WHERE e.shard = ? AND e.run_id = ? "              \
