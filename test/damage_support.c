@@ -706,8 +706,7 @@ static void work(eyot_engine *engine, const eyot_graph *g, const char *queue, he
 static eyot_status judge_work(const damage_scene *s, const damage *d, const heard *h, eyot_status latest)
 {
     if (!h->other_done) complain(d, "worker", "the other run did not end", NULL);
-    /* A row of which nothing can be made stays as it is, held until its lease ends. */
-    if (h->trouble && d->kind == DAMAGE_ROW && latest && !h->parked && !h->done) return EYOT_ECORRUPT;
+    if (h->trouble && d->stays_held && latest && !h->parked && !h->done) return EYOT_ECORRUPT;
     if (h->trouble) complain(d, "worker", "trouble", &h->why);
     if (h->parked == h->done) complain(d, "worker", "the run was neither parked nor done", NULL);
     /* A claim may mend a row. */

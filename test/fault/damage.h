@@ -37,7 +37,8 @@ typedef struct damage {
     damage_kind kind;
     uint64_t seq, other; /* of entries */
     uint64_t random;     /* of all else */
-    const char *what;    /* of DAMAGE_ROW and DAMAGE_FILE: what was done. NULL: see the kind */
+    bool stays_held;  /* of DAMAGE_ROW: nothing can be made of the row, nor can it be changed before its lease ends */
+    const char *what; /* of DAMAGE_ROW and DAMAGE_FILE: what was done. NULL: see the kind */
 } damage;
 const char *damage_name(damage_kind kind);
 

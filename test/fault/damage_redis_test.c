@@ -41,37 +41,41 @@ static void change_run(const char *command, const char *id)
 
 TEST(damage_redis__behind_its_back_is_found_or_makes_no_difference)
 {
-    static const char *const changes[] = {
-        "HINCRBY RUN head 1",
-        "HINCRBY RUN head -1",
-        "HSET RUN head 0",
-        "HSET RUN head -1",
-        "HSET RUN head 99999999999999999999",
-        "HSET RUN head x",
-        "HDEL RUN head",
-        "HDEL RUN status",
-        "HDEL RUN token",
-        "HSET RUN snap 0",
-        "HSET RUN snap 1",
-        "HSET RUN snap 2",
-        "HSET RUN snap 10000",
-        "HSET RUN snap x",
-        "HINCRBY RUN steps 1",
-        "HSET RUN crc 77",
-        "HSET RUN base 1",
-        "HSET RUN base x",
-        "LPOP LOG",
-        "RPOP LOG",
-        "DEL LOG",
-        "LSET LOG 3 x",
-        "LSET LOG 3 \"\"",
-        "LSET LOG -1 \"\"",
-        "LSET LOG -2 "
-        "\"\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\xff\\xff\"",
-        "LMOVE LOG LOG LEFT RIGHT",
-        "LMOVE LOG LOG RIGHT LEFT",
-        "RPUSH LOG x",
-        "LTRIM LOG 0 5",
+    static const struct {
+        const char *command;
+        bool stays_held;
+    } changes[] = {
+        {"HINCRBY RUN head 1", false},
+        {"HINCRBY RUN head -1", false},
+        {"HSET RUN head 0", false},
+        {"HSET RUN head -1", true},
+        {"HSET RUN head 99999999999999999999", true},
+        {"HSET RUN head x", true},
+        {"HDEL RUN head", true},
+        {"HDEL RUN status", false},
+        {"HDEL RUN token", true},
+        {"HSET RUN snap 0", false},
+        {"HSET RUN snap 1", false},
+        {"HSET RUN snap 2", false},
+        {"HSET RUN snap 10000", false},
+        {"HSET RUN snap x", false},
+        {"HINCRBY RUN steps 1", false},
+        {"HSET RUN crc 77", false},
+        {"HSET RUN base 1", false},
+        {"HSET RUN base x", false},
+        {"LPOP LOG", false},
+        {"RPOP LOG", false},
+        {"DEL LOG", false},
+        {"LSET LOG 3 x", false},
+        {"LSET LOG 3 \"\"", false},
+        {"LSET LOG -1 \"\"", false},
+        {"LSET LOG -2 "
+         "\"\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\xff\\xff\"",
+         false},
+        {"LMOVE LOG LOG LEFT RIGHT", false},
+        {"LMOVE LOG LOG RIGHT LEFT", false},
+        {"RPUSH LOG x", false},
+        {"LTRIM LOG 0 5", false},
     };
     damage_scene s;
     char id[16], healthy[16];
@@ -81,11 +85,12 @@ TEST(damage_redis__behind_its_back_is_found_or_makes_no_difference)
     redis_server_start((const char *const[]){"--appendonly", "yes", "--appendfsync", "everysec", NULL});
     damage_open(&s, redis_server_url(""));
     for (unsigned i = 0; i < sizeof changes / sizeof *changes; i++) {
-        row.what = changes[i];
+        row.what = changes[i].command;
+        row.stays_held = changes[i].stays_held;
         snprintf(id, sizeof id, "d%u", i);
         snprintf(healthy, sizeof healthy, "h%u", i);
         damage_copy(&s, id, "q", &none);
-        change_run(changes[i], id);
+        change_run(changes[i].command, id);
         damage_copy(&s, healthy, "q", &none);
         eyot_status latest = damage_look(&s, id, s.truth.n_steps / 2, &row);
         damage_work(&s, "q", id, latest, &row, healthy);
