@@ -757,6 +757,9 @@ static unsigned copy_entry(const damage_scene *s, const char *id, const damage *
     eyot_entry own = *entry;
     own.body = eyot__bytes(sealed.data, sealed.len);
     unsigned times = damage_entry(s, d, &own, b, key);
+    /* Entries of this run that have changed places are sealed for it, too. */
+    bool moved = concerns(d, entry->seq) && (d->kind == DAMAGE_SWAP || d->kind == DAMAGE_STALE);
+    if (moved) eyot__record_reseal(b->data, b->len, text(id), entry->seq == d->seq ? d->other : d->seq);
     if (own.body.p == sealed.data) {
         eyot__buf_reset(b);
         eyot__buf_put(b, sealed.data, sealed.len);

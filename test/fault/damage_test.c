@@ -62,6 +62,14 @@ TEST(damage_label__another_kind_is_not_exported)
     damage_close(&scene);
 }
 
+TEST(damage_body__with_bytes_behind_it_is_found)
+{
+    damage_open(&scene, "memory:");
+    CHECK_STATUS(probe(DAMAGE_EXTEND, scene.a.n, 0).latest, EYOT_ECORRUPT);
+    CHECK_STATUS(probe(DAMAGE_EXTEND, scene.a.snapshot_seq, 0).latest, EYOT_ECORRUPT);
+    damage_close(&scene);
+}
+
 TEST(damage_tail__that_is_lost_is_found)
 {
     damage_open(&scene, "memory:");
@@ -87,6 +95,16 @@ TEST(damage_gap__behind_the_newest_snapshot_is_no_pruning)
     CHECK_STATUS(f.latest, EYOT_OK);
     CHECK_STATUS(f.step, EYOT_OK);
     CHECK_STATUS(f.stream, EYOT_EGONE);
+    damage_close(&scene);
+}
+
+/* No step tells of it. */
+TEST(damage_gap__of_an_entry_that_is_no_task_is_found)
+{
+    damage_open(&scene, "memory:");
+    uint64_t seq = newest_of(EYOT_ENTRY_ATTEMPT);
+    CHECK(seq > scene.a.snapshot_seq && seq < scene.a.n);
+    CHECK_STATUS(probe(DAMAGE_LOST, seq, 0).latest, EYOT_ECORRUPT);
     damage_close(&scene);
 }
 
