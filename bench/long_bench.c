@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Long runs on every store. What is written in a run of 100,000 steps with a state of 64 KiB and small updates, beside what it would
  * be if every step wrote its whole state; and how long the latest checkpoint takes to load after 100, 10,000 and 1,000,000
- * steps, each with a tail of about 100 entries behind its newest snapshot.
+ * steps, each with a tail of about 100 entries behind its newest snapshot; what playback and verify take per step.
  * The million is left out unless EYOT_BENCH_LONG is set: it takes minutes on a server. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <eyot/copiers.h>
+#include <eyot/replay.h>
 #include <eyot/stores.h>
 
 #include "bench/bench.h"
@@ -19,6 +20,7 @@ enum {
     STEPS = 100000,
     WHOLE_STEPS = 1000, /* of the run that writes its whole state */
     TAIL = 100,
+    REPLAYED = 10000, /* steps of the run that is played, verified and forked */
     MAX_BEHIND = 4096
 };
 
@@ -250,6 +252,50 @@ static void bench_latest(place *p, const eyot_graph *g)
     }
 }
 
+/* ---- looking back ---------------------------------------------------------------------------------------------------- */
+
+static eyot_status pass(void *arg, const eyot_played_step *step)
+{
+    *(uint64_t *)arg += step->step;
+    return EYOT_OK;
+}
+
+static void play(void *arg)
+{
+    load *l = arg;
+    uint64_t sum = 0;
+    bench_must(eyot_store_play(l->p->store, l->g, l->id, 0, pass, &sum, &err), &err);
+}
+
+static void verify(void *arg)
+{
+    load *l = arg;
+    bench_must(eyot_run_verify(l->p->engine, l->g, l->id, NULL, NULL, &err), &err);
+}
+
+static void fork_it(void *arg)
+{
+    load *l = arg;
+    eyot_fork_options hold = EYOT_FORK_OPTIONS_INIT;
+    eyot_run *run;
+    hold.flags = EYOT_FORK_HOLD;
+    bench_must(eyot_run_fork(&run, l->p->engine, l->g, l->id, REPLAYED / 2, &hold, NULL, NULL, &err), &err);
+}
+
+static void bench_replay(place *p, const eyot_graph *g)
+{
+    load l = {.p = p, .g = g, .id = "replayed"};
+    char name[80];
+    if (!wanted(p, "replay")) return;
+    (void)run_to(p, g, l.id, 0, REPLAYED);
+    snprintf(name, sizeof name, "long_%s__replay_play", p->name);
+    bench_time(name, REPLAYED, play, &l);
+    snprintf(name, sizeof name, "long_%s__replay_verify", p->name);
+    bench_time(name, REPLAYED, verify, &l);
+    snprintf(name, sizeof name, "long_%s__replay_fork", p->name);
+    bench_time(name, 1, fork_it, &l);
+}
+
 /* ---- the places ------------------------------------------------------------------------------------------------------ */
 
 static void bench_place(place *p, const eyot_graph *small, const eyot_graph *whole)
@@ -259,6 +305,7 @@ static void bench_place(place *p, const eyot_graph *small, const eyot_graph *who
     p->engine = bench_engine(p->store);
     bench_bytes(p, small, whole);
     bench_latest(p, small);
+    bench_replay(p, small);
     eyot_engine_free(p->engine);
     eyot_store_close(p->store);
 }

@@ -434,6 +434,26 @@ TEST(fork__before_a_conflict_goes_on_with_a_graph_that_chooses_a_reducer)
     done(&w);
 }
 
+TEST(run_resume__of_a_conflict_goes_on_with_a_graph_that_chooses_a_reducer)
+{
+    world w = live(conflicting(false), EYOT_ECONFLICT);
+    eyot_graph *better = conflicting(true);
+    eyot_run_options o = EYOT_RUN_OPTIONS_INIT;
+    eyot_run *run;
+    CHECK_STATUS(eyot_run_resume(&run, w.engine, w.g, "r", NULL, &w.e), EYOT_ECONFLICT);
+    CHECK_STATUS(eyot_run_resume(&run, w.engine, better, "r", NULL, &w.e), EYOT_ECHANGED);
+    o.flags = EYOT_RUN_ACCEPT_CHANGES;
+    CHECK_OK(eyot_run_resume(&run, w.engine, better, "r", &o, &w.e));
+    CHECK_OK(eyot_run_wait(run, &w.e));
+    CHECK_STR(eyot_value_string(eyot_value_at(eyot_run_state(run), "k"), ""), "c");
+    CHECK_INT(eyot_run_steps(run), 4);
+    eyot_run_free(run);
+    eyot_engine_free(w.engine);
+    eyot_graph_free(better);
+    w.engine = NULL;
+    done(&w);
+}
+
 /* ---- what waits ------------------------------------------------------------------------------------------------------ */
 
 static eyot_status ask(eyot_task *task, void *user)
