@@ -94,6 +94,14 @@ void tamper_task(tamper *t, size_t i, void (*fn)(eyot__task_entry *task, void *a
     eyot__buf_clear(&out);
 }
 
+/* A snapshot tells its steps itself, in the first field of its payload, behind the codec's name. */
+static void count_one_less(eyot_entry *entry)
+{
+    unsigned char *body = (unsigned char *)(uintptr_t)entry->body.p, *steps = body + 9 + body[8];
+    CHECK(*steps > 0 && *steps < 0x80);
+    --*steps;
+}
+
 void tamper_drop(tamper *t, size_t i)
 {
     bool was_task = t->entries[i].kind == EYOT_ENTRY_TASK;
@@ -104,6 +112,7 @@ void tamper_drop(tamper *t, size_t i)
         *entry = t->entries[i + 1];
         entry->seq--;
         entry->step -= was_task;
+        if (was_task && entry->kind == EYOT_ENTRY_SNAPSHOT) count_one_less(entry);
         eyot__record_reseal((unsigned char *)(uintptr_t)entry->body.p, entry->body.n,
                             (eyot_bytes){t->run, strlen(t->run)}, entry->seq);
     }
