@@ -740,9 +740,7 @@ static eyot_status list_page(eyot__redis_batch *b, eyot_bytes id, uint64_t *from
     if (code == EYOT__REDIS_ECORRUPT) return ends_elsewhere(id, e);
     if (code != EYOT__REDIS_OK) return eyot__redis_unexpected(b->store, e);
     for (size_t i = 0; i < eyot__redis_count(list) && !r; i++) {
-        if (!read_entry(list->element[i], *from, with_bodies, &entry))
-            return eyot_error_set(e, EYOT_ECORRUPT, "run " EYOT__ID ": what is at entry %" PRIu64 " is not that entry",
-                                  EYOT__ID_ARGS(id), *from);
+        if (!read_entry(list->element[i], *from, with_bodies, &entry)) return gap(id, *from, true, e);
         *from = entry.seq + 1;
         (*limit)--;
         r = fn(arg, &entry);

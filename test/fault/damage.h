@@ -68,6 +68,10 @@ typedef struct damage_scene {
     damage_truth truth;  /* of "a" */
 } damage_scene;
 
+/* The graph, and a run of it: from its start by way of a question to where it fails; who resumes it comes to its end. */
+eyot_graph *damage_graph(void);
+void damage_run(eyot_store *store, const eyot_graph *g, const char *id, int64_t first);
+
 /* Makes the runs in the store at `url`, or the test fails. One at a time. */
 void damage_open(damage_scene *s, const char *url);
 void damage_close(damage_scene *s);
