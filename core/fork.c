@@ -9,16 +9,6 @@
 #include "core/past.h"
 #include "core/run.h"
 
-static eyot_status has_key(const eyot_run *r, const eyot__activation *a, const char *key, bool *has)
-{
-    eyot_buf buf = EYOT__BUF_INIT;
-    eyot__key_print(&buf, r->graph, &a->who);
-    eyot_status status = buf.failed;
-    *has = !status && buf.len == strlen(key) && memcmp(buf.data, key, buf.len) == 0;
-    eyot__buf_clear(&buf);
-    return status;
-}
-
 /* The live task that is named, or the only one. */
 static eyot_status find_branch(eyot_run *r, const char *task, const char *of, eyot__activation **out, eyot_error *e)
 {
@@ -27,7 +17,7 @@ static eyot_status find_branch(eyot_run *r, const char *task, const char *of, ey
     *out = NULL;
     for (eyot__activation *a = f->live; a && !*out && !status; a = a->next) {
         bool wanted = f->n_live == 1;
-        if (task) status = has_key(r, a, task, &wanted);
+        if (task) status = eyot__key_is(r->graph, &a->who, task, &wanted);
         if (wanted) *out = a;
     }
     if (status) return eyot_error_set(e, status, "out of memory");

@@ -123,6 +123,16 @@ void eyot__key_print(eyot_buf *out, const eyot_graph *g, const eyot__who *w)
     eyot__buf_text(out, hex);
 }
 
+eyot_status eyot__key_is(const eyot_graph *g, const eyot__who *w, const char *key, bool *is)
+{
+    eyot_buf buf = EYOT__BUF_INIT;
+    eyot__key_print(&buf, g, w);
+    eyot_status status = buf.failed;
+    *is = !status && buf.len == strlen(key) && memcmp(buf.data, key, buf.len) == 0;
+    eyot__buf_clear(&buf);
+    return status;
+}
+
 /* Zigzag: small numbers of either sign stay short. */
 static uint64_t zigzag(int64_t v)
 {

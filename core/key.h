@@ -87,6 +87,8 @@ void eyot__who_table_clear(eyot__who_table *t);                                 
 
 /* Appends the key, shortened if it must be. */
 void eyot__key_print(eyot_buf *out, const eyot_graph *g, const eyot__who *w);
+/* Whether `key` is that of the task. ENOMEM: nobody knows, *is is false. */
+eyot_status eyot__key_is(const eyot_graph *g, const eyot__who *w, const char *key, bool *is);
 
 /* As fields of a record, with the node by its id. */
 void eyot__who_encode(eyot_buf *out, const eyot_graph *g, const eyot__who *w);

@@ -145,22 +145,18 @@ bool eyot__wait_park(eyot_task *t)
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 
-static bool has_key(const eyot_run *r, const eyot__activation *a, const char *key)
-{
-    eyot_buf buf = EYOT__BUF_INIT;
-    eyot__key_print(&buf, r->graph, &a->who);
-    bool same = !buf.failed && buf.len == strlen(key) && memcmp(buf.data, key, buf.len) == 0;
-    eyot__buf_clear(&buf);
-    return same;
-}
-
 /* The activation a question of which is open: by its key, or the only one. Of a run that is being resumed, it is no task so far. */
 static eyot__activation *find_asking(eyot_run *r, const char *key, eyot_error *e)
 {
     eyot__activation *found = NULL;
     uint32_t n = 0;
     for (eyot__activation *a = r->frontier.live; a; a = a->next) {
-        if (!eyot__memo_question(a) || (key && !has_key(r, a, key))) continue;
+        bool wanted = eyot__memo_question(a) != NULL;
+        if (wanted && key && eyot__key_is(r->graph, &a->who, key, &wanted)) {
+            eyot_error_set(e, EYOT_ENOMEM, "out of memory");
+            return NULL;
+        }
+        if (!wanted) continue;
         found = a;
         n++;
     }
